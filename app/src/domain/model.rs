@@ -1,0 +1,23 @@
+//! Models, as people choose them.
+
+use serde::{Deserialize, Serialize};
+
+/// One model that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    pub id: String,
+    /// As people call it.
+    pub name: String,
+    /// The window: most tokens of prompt and reply together.
+    pub context: u64,
+    /// Most tokens of one reply.
+    pub max_output: u64,
+}
+
+/// `GET /api/models`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Models {
+    /// The id of the model used when none is named.
+    pub default: String,
+    pub models: Vec<ModelInfo>,
+}

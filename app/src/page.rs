@@ -1,0 +1,74 @@
+//! What a page shows, as data: made by the server before it renders, and embedded in the page so that the
+//! browser hydrates from the same.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{Models, SessionId, SessionList, SessionPage, Timestamp, TurnId},
+    error::Code,
+};
+
+/// Which page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageKind {
+    /// `/`: a new chat.
+    New,
+    /// `/c/{session_id}`.
+    Chat,
+    /// `/c/{session_id}/live`: without JavaScript; the server cuts it at [`LIVE_MARKER`] and lets it grow there.
+    Live,
+    /// Not there, or not yours.
+    NotFound,
+}
+
+/// What the person chose; the cookie `theme`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+/// Ids for the page's plain forms, so that a form sent twice is one send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fresh {
+    pub session_id: SessionId,
+    pub turn_id: TurnId,
+}
+
+/// A session deleted by a plain form just now, for the band with Undo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    pub session_id: SessionId,
+    pub title: String,
+}
+
+/// Everything a page shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageData {
+    pub kind: PageKind,
+    /// The session shown, on `Chat` and `Live`.
+    pub page: Option<SessionPage>,
+    /// The sidebar's first page.
+    pub sessions: SessionList,
+    pub models: Models,
+    /// Replies are made up: no key is set.
+    pub simulator: bool,
+    pub theme: Theme,
+    /// Minutes east of UTC, from the cookie `tz`; 0 until the browser has said.
+    pub tz: i32,
+    /// When the server rendered, so that "Today" means the same on both sides.
+    pub now: Timestamp,
+    pub fresh: Fresh,
+    /// `?error=`: what a plain form ran into.
+    pub error: Option<Code>,
+    pub deleted: Option<Deleted>,
+    /// `?via=` was given: this is not necessarily the newest branch.
+    pub via: bool,
+}
+
+/// Where the server cuts the page of [`PageKind::Live`].
+pub const LIVE_MARKER: &str = "<!--outlast:live-->";

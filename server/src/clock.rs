@@ -1,0 +1,78 @@
+//! The only place that reads the clock or asks for randomness; everything else is given one of these.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use app::domain::{MessageId, SessionId, Timestamp, TurnId, UserId};
+
+/// Wall-clock time, correctable: DynamoDB's clock is the one that counts, and tests shift it.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    skew_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// Now, with the correction applied.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
+    pub fn now(&self) -> Timestamp {
+        let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+        Timestamp::from_millis(ms.saturating_add(self.skew_ms.load(Ordering::Relaxed)).max(0) as u64)
+    }
+
+    /// Sets the correction, in milliseconds added to the local clock.
+    pub fn set_skew(&self, ms: i64) {
+        self.skew_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// A new id each, made now.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        SessionId::from_parts(self.now(), random_u128())
+    }
+    #[must_use]
+    pub fn turn_id(&self) -> TurnId {
+        TurnId::from_parts(self.now(), random_u128())
+    }
+    #[must_use]
+    pub fn message_id(&self) -> MessageId {
+        MessageId::from_parts(self.now(), random_u128())
+    }
+    #[must_use]
+    pub fn user_id(&self) -> UserId {
+        UserId::from_parts(self.now(), random_u128())
+    }
+}
+
+/// Bytes from the system's generator.
+///
+/// # Panics
+/// If the system has no randomness to give: nothing could be safe then.
+#[must_use]
+#[expect(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "without randomness nothing is safe; the one place that asks for it"
+)]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system's random generator");
+    bytes
+}
+
+/// 128 random bits.
+#[must_use]
+pub fn random_u128() -> u128 {
+    u128::from_le_bytes(random())
+}
+
+/// A number in `0..=max`, for jitter; its slight bias does not matter there.
+#[must_use]
+pub fn jitter(max: u64) -> u64 {
+    u64::from_le_bytes(random()) % (max + 1)
+}

@@ -1,0 +1,13 @@
+//! Outlast's server: one library; the binary only parses and dispatches.
+
+pub mod auth;
+pub mod chat;
+pub mod claude;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod router;
+pub mod state;
+pub mod storage;
+pub mod telemetry;
+pub mod turn;

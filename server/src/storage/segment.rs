@@ -1,0 +1,67 @@
+//! One item of a turn's log, as data. The rules over them are `turn::log`'s.
+
+use app::domain::{Outcome, Piece, Timestamp, Timing, TurnError, Usage};
+use serde::{Deserialize, Serialize};
+
+/// The format that this server writes.
+pub const VERSION: u32 = 1;
+
+/// What a segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A runner takes the turn; content is truncated to `at`.
+    Claim,
+    Text,
+    /// A sign of life of a runner that has nothing to say.
+    Beat,
+    /// A person wants it to end; the runner obeys.
+    Stop,
+    /// The runner hands over.
+    Release,
+    /// Nothing may follow it.
+    End,
+}
+
+/// Who wrote a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    Web,
+    Queue,
+    Sweeper,
+}
+
+/// What an `end` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    pub outcome: Outcome,
+    pub stop_reason: Option<String>,
+    pub error: Option<TurnError>,
+    pub usage: Usage,
+    pub timing: Timing,
+    /// Bytes of content of the whole turn, this segment's included.
+    pub total: u32,
+}
+
+/// One item of the log. Immutable: it is retried as it is until its key is resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    pub kind: Kind,
+    /// The claim's number, from 0; for `stop` the newest one its writer saw.
+    pub claim: u32,
+    pub by: By,
+    /// A random id of the process's boot.
+    pub boot: String,
+    /// New for every put: what stands at a key is mine only if the nonce is mine.
+    pub nonce: String,
+    /// Content offset where it begins.
+    pub at: u32,
+    /// What it adds.
+    pub pieces: Vec<Piece>,
+    pub time: Timestamp,
+    /// Format version.
+    pub v: u32,
+    /// Only of `end`.
+    pub end: Option<End>,
+}
