@@ -42,6 +42,7 @@ pub(crate) fn end(claim: u32, at: u32, added: &str) -> Segment {
         usage: Usage::default(),
         timing: Timing::default(),
         total: at + added.len() as u32,
+        left_out: 0,
     };
     Segment { end: Some(end), ..segment(Kind::End, claim, at, added) }
 }
