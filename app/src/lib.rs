@@ -5,5 +5,7 @@ pub mod api;
 pub mod backend;
 pub mod domain;
 pub mod error;
+pub mod markdown;
 pub mod page;
+pub mod shell;
 pub mod sse;
