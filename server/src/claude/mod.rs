@@ -11,6 +11,8 @@ pub mod frames;
 pub mod lines;
 pub mod models;
 pub mod request;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod stream;
 pub mod wire;
 
