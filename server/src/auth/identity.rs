@@ -31,7 +31,9 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     pub user: UserId,
-    /// The cookie is to be set: there was none that is good, or it is old.
+    /// There was no good cookie.
+    pub new: bool,
+    /// The cookie is to be set: the user is new, or the cookie is old.
     pub issue: bool,
 }
 
@@ -55,9 +57,11 @@ impl Identity {
     /// The user of these headers; a new one where there is no good cookie.
     #[must_use]
     pub fn of(&self, headers: &HeaderMap) -> Known {
-        cookies(headers, COOKIE)
-            .find_map(|value| self.verify(value))
-            .unwrap_or_else(|| Known { user: self.clock.user_id(), issue: true })
+        cookies(headers, COOKIE).find_map(|value| self.verify(value)).unwrap_or_else(|| Known {
+            user: self.clock.user_id(),
+            new: true,
+            issue: true,
+        })
     }
 
     fn verify(&self, value: &str) -> Option<Known> {
@@ -71,7 +75,7 @@ impl Identity {
         })?;
         let (user, issued) = signed.split_once('.')?;
         let age = self.clock.now().seconds().saturating_sub(issued.parse().ok()?);
-        (age < LIFE).then_some(Known { user: user.parse().ok()?, issue: key > 0 || age >= DAY })
+        (age < LIFE).then_some(Known { user: user.parse().ok()?, new: false, issue: key > 0 || age >= DAY })
     }
 
     /// The value of `Set-Cookie` for a user, issued now. `Secure` but where the request came over loopback, the only
@@ -145,9 +149,9 @@ mod tests {
             clock.set_skew(days * 86_400_000);
             identity.of(&headers)
         };
-        assert_eq!(at(0), Known { user: new.user, issue: false });
-        assert_eq!(at(1), Known { user: new.user, issue: true }, "renewed");
-        assert_eq!(at(399), Known { user: new.user, issue: true });
+        assert_eq!(at(0), Known { user: new.user, new: false, issue: false });
+        assert_eq!(at(1), Known { user: new.user, new: false, issue: true }, "renewed");
+        assert_eq!(at(399), Known { user: new.user, new: false, issue: true });
         assert_ne!(at(400).user, new.user);
     }
 
@@ -157,12 +161,12 @@ mod tests {
         let user = old.of(&HeaderMap::new()).user;
         let headers = with(&value(&old.set_cookie(user, true)));
         let rotated = Identity::new(&secret(2), &[secret(3), secret(1)], Clock::default());
-        assert_eq!(rotated.of(&headers), Known { user, issue: true });
+        assert_eq!(rotated.of(&headers), Known { user, new: false, issue: true });
         let renewed = with(&value(&rotated.set_cookie(user, true)));
-        assert_eq!(rotated.of(&renewed), Known { user, issue: false });
+        assert_eq!(rotated.of(&renewed), Known { user, new: false, issue: false });
         let dropped = Identity::new(&secret(2), &[], Clock::default());
         assert_ne!(dropped.of(&headers).user, user);
-        assert_eq!(dropped.of(&renewed), Known { user, issue: false });
+        assert_eq!(dropped.of(&renewed), Known { user, new: false, issue: false });
     }
 
     #[test]

@@ -57,12 +57,7 @@ impl<'a> Reader<'a> {
         self.get(name).map(Secret::new)
     }
 
-    pub(super) fn choice<T: Copy>(
-        &self,
-        name: &'static str,
-        default: T,
-        all: &[(&str, T)],
-    ) -> Result<T, ConfigError> {
+    pub(super) fn choice<T: Copy>(&self, name: &'static str, default: T, all: &[(&str, T)]) -> Result<T, ConfigError> {
         let Some(value) = self.get(name) else { return Ok(default) };
         all.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice).ok_or_else(|| {
             let words: Vec<_> = all.iter().map(|(word, _)| format!("`{word}`")).collect();
@@ -74,9 +69,12 @@ impl<'a> Reader<'a> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let (from, to) = (range.start(), range.end());
         let within = value.parse::<u64>().is_ok_and(|n| range.contains(&n));
-        value.parse().ok().filter(|_| within).map(Some).ok_or_else(|| {
-            bad(name, format!("is {}; use a whole number from {from} to {to} ({unit})", shown(&value)))
-        })
+        value
+            .parse()
+            .ok()
+            .filter(|_| within)
+            .map(Some)
+            .ok_or_else(|| bad(name, format!("is {}; use a whole number from {from} to {to} ({unit})", shown(&value))))
     }
 
     pub(super) fn listen(&self, lambda: bool) -> Result<SocketAddr, ConfigError> {
@@ -109,7 +107,10 @@ impl<'a> Reader<'a> {
         });
         if !usable {
             // Not shown: an address may carry a password.
-            return Err(bad(name, "is no address; use http:// or https:// and a host, without user, password or query"));
+            return Err(bad(
+                name,
+                "is no address; use http:// or https:// and a host, without user, password or query",
+            ));
         }
         Ok(Some(value.trim_end_matches('/').to_owned()))
     }
@@ -229,7 +230,9 @@ impl<'a> Reader<'a> {
             let most = lease_ms / 3;
             return Err(bad(
                 "OUTLAST_FLUSH_MS",
-                format!("is {flush_ms}, more than a third of the lease of {lease_ms} ms; use {most} or less, or a longer OUTLAST_LEASE_MS"),
+                format!(
+                    "is {flush_ms}, more than a third of the lease of {lease_ms} ms; use {most} or less, or a longer OUTLAST_LEASE_MS"
+                ),
             ));
         }
         Ok(Turn {

@@ -4,7 +4,9 @@ fn read(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_lookup(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
 }
 
-const LAMBDA: &[(&str, &str)] = &[
+type Vars<'a> = &'a [(&'a str, &'a str)];
+
+const LAMBDA: Vars = &[
     ("AWS_LAMBDA_FUNCTION_NAME", "outlast"),
     ("AWS_REGION", "eu-central-1"),
     ("AWS_ACCESS_KEY_ID", "AKIA"),
@@ -52,7 +54,7 @@ fn the_adapters_port_decides_under_it() {
 
 #[test]
 fn each_bad_value_is_named_with_its_fault_and_what_would_do() {
-    let cases: &[(&[(&str, &str)], &str, &[&str])] = &[
+    let cases: &[(Vars, &str, &[&str])] = &[
         (&[("OUTLAST_ADDR", "localhost")], "OUTLAST_ADDR", &["localhost", "127.0.0.1:3000"]),
         (&[("OUTLAST_ADDR", ":3000")], "OUTLAST_ADDR", &[":3000"]),
         (&[("AWS_LWA_PORT", "0")], "AWS_LWA_PORT", &["65535"]),

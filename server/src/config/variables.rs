@@ -24,7 +24,11 @@ pub const VARIABLES: &[Variable] = &[
     ("OUTLAST_MODEL", "claude-sonnet-5-5", "the default model"),
     ("OUTLAST_MAX_TOKENS", "32000 or the model's own", "most tokens of one reply"),
     ("OUTLAST_THINKING", "off", "off or adaptive"),
-    ("OUTLAST_SECRET", "generated and kept in the data directory", "signs cookies: any text of 32 bytes and more; several, separated by commas: the first signs, all verify; required on Lambda"),
+    (
+        "OUTLAST_SECRET",
+        "generated and kept in the data directory",
+        "signs cookies: any text of 32 bytes and more; several, separated by commas: the first signs, all verify; required on Lambda",
+    ),
     ("OUTLAST_LEASE_MS", "10000", "a turn's log that stands still so long is abandoned; 1000 or more"),
     ("OUTLAST_FLUSH_MS", "300", "text is stored at least this often; at most a third of the lease"),
     ("OUTLAST_RUN_SECONDS", "", "longest run of one runner before it hands over"),
