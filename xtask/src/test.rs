@@ -156,6 +156,11 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             }
         }
         Stage::Browser => {
+            // Only this run's pictures and logs.
+            let artifacts = ws.root.join("end2end/artifacts");
+            if artifacts.exists() {
+                std::fs::remove_dir_all(artifacts)?;
+            }
             let mut command = Command::new("node");
             command.args(["node_modules/@playwright/test/cli.js", "test"]).env("OUTLAST_CHROMIUM", &tools()?.chromium);
             bundle(&mut command);

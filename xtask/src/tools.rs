@@ -20,7 +20,7 @@ const DYNAMODB_LOCAL_SHA256: &str = "03b10fa245d9953106150b9f0a4fa53ef20b1a3586f
 /// The oldest Java that DynamoDB Local runs on.
 const JAVA: u32 = 17;
 /// The oldest Node that the browser tests run on.
-const NODE: u32 = 18;
+const NODE: u32 = 20;
 
 /// What the test stages are given.
 #[derive(Debug, Clone)]
@@ -46,13 +46,10 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
         return Err("Python 3 is missing (the tests need it; Debian: python3, python3-venv)".into());
     }
     java()?;
-    Ok(Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws)? }).and_then(|tools| {
-        node_modules(&ws.root.join("end2end"))?;
-        if ws.root.join("end2end/sdk/package.json").exists() {
-            node_modules(&ws.root.join("end2end/sdk"))?;
-        }
-        Ok(tools)
-    })
+    let tools = Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws)? };
+    node_modules(&ws.root.join("end2end"))?;
+    node_modules(&ws.root.join("end2end/sdk"))?;
+    Ok(tools)
 }
 
 /// The compiler's target for the browser: fetched by rustup if it is not there.
