@@ -70,7 +70,7 @@ test('a refusal is shown as one', async ({ chat, page, shot }) => {
   const { messages } = await chat.stored();
   expect(messages.at(-1)).toMatchObject({ outcome: 'complete', stop_reason: 'refusal' });
   await page.getByRole('button', { name: 'Edit the question' }).last().click();
-  await expect(page.getByRole('textbox').filter({ hasText: 'Decline this' })).toBeFocused();
+  await expect(page.getByRole('textbox', { name: 'The question, put another way' })).toHaveValue(/^Decline this/);
 });
 
 test('the length limit is named', async ({ chat, page, shot }) => {

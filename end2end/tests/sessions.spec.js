@@ -72,7 +72,7 @@ test('a deleted chat is gone at once, and Undo brings it back', async ({ chat, p
   await row.hover();
   await row.getByRole('button', { name: 'Delete' }).click();
   await expect(row).toHaveCount(0);
-  await expect(page.getByRole('status').filter({ hasText: /^Deleted “Delete me/ })).toBeVisible();
+  await expect(page.getByRole('complementary', { name: 'Deleted' }).filter({ hasText: /Deleted “Delete me/ })).toBeVisible();
   await shot('deleted');
   expect((await page.request.get(`/api/sessions/get?session_id=${id}`)).status()).toBe(404);
   expect((await page.request.get(url)).status()).toBe(404);
@@ -110,11 +110,11 @@ test('editing a question makes a branch, and the old one stays', async ({ chat, 
   for (const [n, words] of ['The first change', 'The second change'].entries()) {
     const question = page.locator('.ask').last();
     await question.hover();
-    await question.getByRole('button', { name: 'Edit the question' }).click();
-    const editor = page.getByRole('main').getByRole('textbox');
+    await question.getByLabel('Edit the question').click();
+    const editor = question.getByRole('textbox', { name: 'The question, put another way' });
     await expect(editor).toBeFocused();
     await editor.fill(simulated(words, 'tokens=40 rate=0 vary'));
-    await editor.press('Enter');
+    await question.getByRole('button', { name: 'Ask this instead' }).click();
     await expect(chat.question(words)).toBeVisible();
     await chat.ended();
     await expect(page.getByText(`${n + 2} of ${n + 2}`)).toBeVisible();
