@@ -7,6 +7,7 @@ mod css;
 mod dev;
 mod inputs;
 mod process;
+mod simulator;
 mod site;
 mod test;
 mod tools;

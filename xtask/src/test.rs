@@ -5,11 +5,12 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Command, ExitCode, Stdio},
     time::Instant,
 };
 
-use crate::{Result, bundle, process, site::seconds, tools, tools::Tools, workspace::Workspace};
+use crate::{Result, bundle, process, simulator::Simulator, site::seconds, tools, tools::Tools, workspace::Workspace};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -107,12 +108,6 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
         command
     };
     let tools = || tools.ok_or("the tools are not set up");
-    let bundle = |command: &mut Command| {
-        command
-            .env("OUTLAST_BIN", ws.root.join("dist/outlast"))
-            .env("OUTLAST_SITE", ws.root.join("dist/site"))
-            .current_dir(ws.root.join("end2end"));
-    };
     let mut count = Count::default();
     match stage {
         Stage::Format => {
@@ -146,13 +141,10 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             return Ok(Count::ONE);
         }
         Stage::Sdk => {
-            for (program, script) in
-                [(tools()?.python.clone(), "sdk/check.py"), (std::path::PathBuf::from("node"), "sdk/check.mjs")]
-            {
-                let mut command = Command::new(program);
-                command.arg(script);
-                bundle(&mut command);
-                count.add(counted(&mut command)?);
+            let simulator = Simulator::start(&ws.root.join("dist/outlast"))?;
+            for (program, script) in [(tools()?.python.clone(), "check.py"), (PathBuf::from("node"), "check.mjs")] {
+                let folder = ws.root.join("end2end/sdk");
+                count.add(counted(Command::new(program).arg(script).arg(simulator.url()).current_dir(folder))?);
             }
         }
         Stage::Browser => {
@@ -163,7 +155,8 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             }
             let mut command = Command::new("node");
             command.args(["node_modules/@playwright/test/cli.js", "test"]).env("OUTLAST_CHROMIUM", &tools()?.chromium);
-            bundle(&mut command);
+            command.env("OUTLAST_BIN", ws.root.join("dist/outlast")).env("OUTLAST_SITE", ws.root.join("dist/site"));
+            command.current_dir(ws.root.join("end2end"));
             count.add(counted(&mut command)?);
         }
     }
