@@ -1,6 +1,6 @@
 //! `serve`: from a configuration to a server that answers, and back down.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, signal::unix};
 
@@ -8,13 +8,13 @@ use crate::{
     auth::{identity::Identity, secret},
     clock::Clock,
     config::{Config, Secret, Signing, Store},
-    http::{assets, connection},
+    http::{
+        assets,
+        connection::{self, Patience},
+    },
     router::router,
     state::{AppState, BackendFactory},
 };
-
-/// How long what is being answered has to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Why the server did not start: one line for the person who started it.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     };
     let addr = listener.local_addr().unwrap_or(addr);
     tracing::info!(%addr, simulator, "Outlast is at http://{addr}");
-    connection::serve(listener, router(Arc::new(state)), stop, GRACE).await;
+    connection::serve(listener, router(Arc::new(state)), stop, Patience::default()).await;
     Ok(())
 }
 
