@@ -1,6 +1,6 @@
 //! `serve`: from a configuration to a server that answers, and back down.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, signal::unix};
 
@@ -9,13 +9,13 @@ use crate::{
     clock::Clock,
     compose,
     config::{Config, Secret, Signing, Store},
-    http::{assets, connection},
+    http::{
+        assets,
+        connection::{self, Patience},
+    },
     router::router,
     state::AppState,
 };
-
-/// How long what is being answered has to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Why the server did not start: one line for the person who started it.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         stop.await;
         parts.close().await;
     };
-    connection::serve(listener, router(Arc::new(state)), stop, GRACE).await;
+    connection::serve(listener, router(Arc::new(state)), stop, Patience::default()).await;
     parts.end().await;
     Ok(())
 }
