@@ -3,7 +3,11 @@
 
 pub mod api;
 pub mod backend;
+pub mod browser;
+pub mod components;
 pub mod domain;
 pub mod error;
 pub mod page;
+pub mod pages;
+pub mod shell;
 pub mod sse;
