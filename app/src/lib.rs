@@ -7,6 +7,7 @@ pub mod browser;
 pub mod components;
 pub mod domain;
 pub mod error;
+pub mod markdown;
 pub mod page;
 pub mod pages;
 pub mod shell;

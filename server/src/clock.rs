@@ -30,6 +30,11 @@ impl Clock {
         self.skew_ms.store(ms, Ordering::Relaxed);
     }
 
+    /// Adds to the correction, in milliseconds.
+    pub fn adjust(&self, ms: i64) {
+        self.skew_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
     /// A new id each, made now.
     #[must_use]
     pub fn session_id(&self) -> SessionId {

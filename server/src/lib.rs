@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod router;
+pub mod serve;
 pub mod state;
 pub mod storage;
 pub mod telemetry;

@@ -1,1 +1,45 @@
-//! state
+//! What every request is given.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use app::{backend::SharedBackend, domain::UserId, shell::Assets};
+
+use crate::{auth::identity::Identity, clock::Clock, config::Limits, http::forms::FormReply};
+
+/// Joins an answer to its log line: a ULID, in the header `x-request-id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub Arc<str>);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who asks, and how: all that a backend knows of the request it serves.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    pub user: UserId,
+    pub request_id: RequestId,
+    /// Set for plain forms: the backend says where the person goes next, and needs to give no stream.
+    pub form: Option<FormReply>,
+}
+
+/// Makes the backend of one request.
+pub type BackendFactory = Arc<dyn Fn(RequestContext) -> SharedBackend + Send + Sync>;
+
+/// The router's state.
+pub struct AppState {
+    pub identity: Identity,
+    pub clock: Clock,
+    pub limits: Limits,
+    pub assets: Arc<Assets>,
+    /// The folder of the built site.
+    pub site: PathBuf,
+    pub backend: BackendFactory,
+    /// Replies are made up: the page says so.
+    pub simulator: bool,
+}
+
+/// As the handlers take it.
+pub type SharedState = Arc<AppState>;

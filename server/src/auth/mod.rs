@@ -1,1 +1,5 @@
-//! auth
+//! Who asks, and what is theirs.
+
+pub mod identity;
+pub mod ownership;
+pub mod secret;

@@ -1,1 +1,16 @@
-//! http
+//! The edge: everything between a socket and the backend. `router` puts it together.
+
+pub mod access_log;
+pub mod api;
+pub mod assets;
+pub mod connection;
+pub mod errors;
+pub mod forms;
+pub mod headers;
+pub mod health;
+pub mod identify;
+pub mod limits;
+pub mod live;
+pub mod origin;
+pub mod pages;
+pub mod theme;

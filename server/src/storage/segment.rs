@@ -42,6 +42,9 @@ pub struct End {
     pub timing: Timing,
     /// Bytes of content of the whole turn, this segment's included.
     pub total: u32,
+    /// How many of the branch's oldest messages the model was not shown, because they no longer fit.
+    #[serde(default)]
+    pub left_out: u32,
 }
 
 /// One item of the log. Immutable: it is retried as it is until its key is resolved.

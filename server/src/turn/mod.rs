@@ -1,1 +1,187 @@
-//! turn
+//! The turn log: who runs a turn, what is written, and what followers are told.
+//!
+//! `content`, `log`, `writer` and `follow` are pure; `runner`, `follower`, `stop` and `sweeper` bring the store,
+//! Claude and the clock to them. There is one way from the model to a person: runner → log → follower.
+
+mod compact;
+pub mod content;
+pub mod follow;
+mod follower;
+pub mod hub;
+pub mod log;
+mod runner;
+mod stop;
+mod sweeper;
+#[cfg(test)]
+mod testing;
+mod upstream;
+pub mod writer;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use app::domain::{TurnError, TurnId, Usage};
+use tokio::sync::watch;
+
+use crate::{
+    claude::{self, Claude},
+    clock::Clock,
+    storage::{By, Kind, Segment, Store, StoreError, TurnItem},
+};
+
+pub use self::{follower::Follower, sweeper::Tended};
+use self::{hub::Hub, log::Log, writer::Author};
+
+/// The turn log's times and limits.
+#[derive(Debug, Clone)]
+pub struct TurnConfig {
+    /// A log that stands still for so long without `end` is abandoned.
+    pub lease: Duration,
+    /// How often a runner writes.
+    pub flush: Duration,
+    /// The longest that a turn may take, over all its runners.
+    pub longest: Duration,
+    /// One process owns the store: whatever another boot claimed is abandoned at once.
+    pub sole_owner: bool,
+}
+
+/// What Claude is asked for a turn.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    pub request: claude::Request,
+    /// How many of the branch's oldest messages no longer fit.
+    pub left_out: u32,
+}
+
+/// Where a runner that did not begin the turn gets its prompt from.
+pub trait PromptSource: Send + Sync {
+    /// The prompt of a turn; `None` if what it answers is gone.
+    fn prompt(&self, turn: &TurnItem) -> Pin<Box<dyn Future<Output = Result<Option<Prompt>, StoreError>> + Send + '_>>;
+}
+
+/// Everything that turns need. Cheap to clone.
+#[derive(Clone)]
+pub struct Turns {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    claude: Claude,
+    clock: Clock,
+    config: TurnConfig,
+    /// A random id of this process.
+    boot: String,
+    hub: Hub,
+    prompts: OnceLock<Arc<dyn PromptSource>>,
+    /// True once the process is to end: nothing is claimed any more, runners release, followers close.
+    closing: watch::Sender<bool>,
+}
+
+/// What a run begins with: its claim stands in the log.
+pub(crate) struct Start {
+    pub turn: TurnItem,
+    /// The log up to and with the claim.
+    pub log: Log,
+    pub prompt: Prompt,
+    /// What runners before this one used, where that is known or estimated.
+    pub before: Usage,
+    pub by: By,
+}
+
+impl Turns {
+    #[must_use]
+    pub fn new(store: Store, claude: Claude, clock: Clock, config: TurnConfig) -> Self {
+        let boot = format!("{:016x}", u64::from_le_bytes(crate::clock::random()));
+        let inner = Inner {
+            store,
+            claude,
+            clock,
+            config,
+            boot,
+            hub: Hub::default(),
+            prompts: OnceLock::new(),
+            closing: watch::channel(false).0,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Says where prompts come from. Once, at start.
+    pub fn set_prompts(&self, prompts: Arc<dyn PromptSource>) {
+        let _ = self.inner.prompts.set(prompts);
+    }
+
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    /// Opens the connection to Claude, while something else is waited for.
+    pub fn warm(&self) {
+        let claude = self.inner.claude.clone();
+        tokio::spawn(async move { claude.connect().await });
+    }
+
+    fn author(&self, by: By) -> Author {
+        Author { by, boot: self.inner.boot.clone() }
+    }
+
+    /// Claim 0, for the transaction that sends.
+    #[must_use]
+    pub fn first_claim(&self) -> Segment {
+        self.author(By::Web).segment(Kind::Claim, 0, 0, self.inner.clock.now())
+    }
+
+    /// Begins to run a turn whose claim 0 was acknowledged. The runner is a task of its own; nobody has to follow.
+    pub fn start(&self, turn: TurnItem, claim: &Segment, prompt: Prompt) {
+        let mut log = Log::default();
+        if let Err(fault) = log.apply(0, claim) {
+            tracing::error!(turn = %turn.id, %fault, "a first claim that is none");
+            return;
+        }
+        self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web });
+    }
+
+    fn run(&self, start: Start) {
+        let bases = start.log.bases().to_vec();
+        let live = self.inner.hub.enter(start.turn.clone(), bases, start.log.content().clone());
+        let turns = self.clone();
+        tokio::spawn(async move {
+            runner::run(&turns, &live, start).await;
+            turns.inner.hub.leave(&live);
+        });
+    }
+
+    /// Reads a turn's whole log, strongly.
+    async fn read(&self, turn: TurnId) -> Result<Log, StoreError> {
+        let mut log = Log::default();
+        let segments = self.inner.store.read_log(turn, 0, true).await?;
+        if let Err(fault) = log.extend(&segments) {
+            tracing::error!(%turn, %fault, "a log that cannot be read further");
+        }
+        Ok(log)
+    }
+
+    /// The process is to end: runners release their turns, followers close, nothing is claimed any more. Resolves
+    /// when all runners are done.
+    pub async fn close(&self) {
+        self.inner.closing.send_replace(true);
+        let mut wait = tokio::time::interval(Duration::from_millis(10));
+        while !self.inner.hub.is_empty() {
+            wait.tick().await;
+        }
+    }
+
+    fn closing(&self) -> bool {
+        *self.inner.closing.borrow()
+    }
+}
+
+/// The error of a turn whose session was deleted while it ran.
+pub(crate) fn deleted_error() -> TurnError {
+    TurnError { code: "deleted".to_owned(), message: "This chat was deleted.".to_owned(), retryable: false }
+}

@@ -1,0 +1,145 @@
+//! The backend of one request: who asks is known in here, and every id is checked against them.
+
+use app::{
+    backend::{Backend, Fut, SendRequest},
+    domain::{Created, Cursor, MessageId, Models, SessionId, SessionList, SessionPage, TurnId, UserId},
+    error::ApiError,
+    sse::EventStream,
+};
+
+use super::{Chat, errors::store, send::Sent};
+use crate::{auth::ownership, http::forms::FormReply, storage::TurnItem};
+
+/// What a request may do, for the user who makes it.
+pub struct RequestBackend {
+    chat: Chat,
+    user: UserId,
+    /// A plain form, which is answered by a redirect.
+    form: Option<FormReply>,
+}
+
+impl RequestBackend {
+    #[must_use]
+    pub fn new(chat: Chat, user: UserId, form: Option<FormReply>) -> Self {
+        Self { chat, user, form }
+    }
+}
+
+impl Chat {
+    /// The stream of a turn that was sent; or, for a plain form, where its page is.
+    fn stream(&self, sent: Sent, form: Option<&FormReply>) -> EventStream {
+        match form {
+            Some(form) => {
+                form.set(format!("/c/{}/live", sent.turn.session));
+                EventStream::empty()
+            }
+            None => self.inner.turns.follow(sent.turn, Cursor::default(), true),
+        }
+    }
+
+    /// The turn, if it is the user's and its session is there.
+    async fn owned_turn(&self, user: UserId, id: TurnId) -> Result<TurnItem, ApiError> {
+        let now = self.inner.clock.now();
+        let turn = ownership::owned_turn(self.inner.store.turn(id).await.map_err(store)?, user, now)?;
+        let session = self.inner.store.session(turn.session).await.map_err(store)?;
+        ownership::owned_session(session, user, now)?;
+        Ok(turn)
+    }
+}
+
+impl Backend for RequestBackend {
+    fn models(&self) -> Fut<Models> {
+        let chat = self.chat.clone();
+        Box::pin(async move { Ok(chat.model_list().await) })
+    }
+
+    fn create_session(&self) -> Fut<Created> {
+        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        Box::pin(async move {
+            let created = chat.create(user).await?;
+            if let Some(form) = form {
+                form.set(format!("/c/{}", created.session_id));
+            }
+            Ok(created)
+        })
+    }
+
+    fn list_sessions(&self, page: Option<String>) -> Fut<SessionList> {
+        let (chat, user) = (self.chat.clone(), self.user);
+        Box::pin(async move { chat.list(user, page).await })
+    }
+
+    fn get_session(&self, session: SessionId, page: Option<String>, via: Option<MessageId>) -> Fut<SessionPage> {
+        let (chat, user) = (self.chat.clone(), self.user);
+        Box::pin(async move { chat.history(user, session, page, via).await })
+    }
+
+    fn rename_session(&self, session: SessionId, title: String) -> Fut<()> {
+        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        Box::pin(async move {
+            chat.rename(user, session, &title).await?;
+            if let Some(form) = form {
+                form.set(format!("/c/{session}"));
+            }
+            Ok(())
+        })
+    }
+
+    fn delete_session(&self, session: SessionId) -> Fut<()> {
+        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        Box::pin(async move {
+            chat.delete(user, session).await?;
+            if let Some(form) = form {
+                form.set(format!("/?deleted={session}"));
+            }
+            Ok(())
+        })
+    }
+
+    fn restore_session(&self, session: SessionId) -> Fut<()> {
+        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        Box::pin(async move {
+            chat.restore(user, session).await?;
+            if let Some(form) = form {
+                form.set(format!("/c/{session}"));
+            }
+            Ok(())
+        })
+    }
+
+    fn send(&self, send: SendRequest) -> Fut<EventStream> {
+        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        Box::pin(async move {
+            let sent = chat.send(user, send, form.is_none()).await?;
+            Ok(chat.stream(sent, form.as_ref()))
+        })
+    }
+
+    fn retry(&self, turn: TurnId, message: MessageId) -> Fut<EventStream> {
+        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        Box::pin(async move {
+            let sent = chat.retry(user, turn, message, form.is_none()).await?;
+            Ok(chat.stream(sent, form.as_ref()))
+        })
+    }
+
+    fn follow(&self, turn: TurnId, cursor: Cursor) -> Fut<EventStream> {
+        let (chat, user) = (self.chat.clone(), self.user);
+        Box::pin(async move {
+            let turn = chat.owned_turn(user, turn).await?;
+            Ok(chat.inner.turns.follow(turn, cursor, true))
+        })
+    }
+
+    fn stop(&self, turn: TurnId) -> Fut<()> {
+        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        Box::pin(async move {
+            let turn = chat.owned_turn(user, turn).await?;
+            chat.inner.turns.stop(&turn).await.map_err(store)?;
+            if let Some(form) = form {
+                form.set(format!("/c/{}", turn.session));
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! What Claude is shown: the branch that leads to the question, cut to the model's window in large steps.
+//!
+//! A prefix that stays the same from turn to turn is read from Claude's cache. So what no longer fits is not dropped
+//! one turn at a time: the prompt is cut to half of what fits, and the next turns keep that beginning (it stands in
+//! the answer's `left_out`, which is its depth in the tree) until it is full again.
+
+use std::{future::Future, pin::Pin};
+
+use app::domain::{PieceKind, Role, SessionId};
+
+use super::Chat;
+use crate::{
+    claude::{self, Model},
+    storage::{MessageItem, StoreError, TurnItem},
+    turn::{Prompt, PromptSource},
+};
+
+/// Kept free for what an estimate gets wrong, of what fits: one part in so many.
+const SLACK: u64 = 10;
+
+/// Tokens of a text, estimated on the safe side: about 3 letters a token, more than one for what is not ASCII.
+fn tokens(text: &str) -> u64 {
+    let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
+    let other = text.chars().filter(|c| !c.is_ascii()).count() as u64;
+    ascii / 3 + other * 3 / 2 + 8
+}
+
+/// The text of a message without its thinking.
+pub(super) fn text(message: &MessageItem) -> String {
+    message.content.iter().filter(|p| p.kind == PieceKind::Text).map(|p| p.text.as_str()).collect()
+}
+
+/// Messages of a branch, from its newest to its oldest, until there are enough.
+struct Gathered {
+    /// Newest first.
+    messages: Vec<claude::Turn>,
+    depths: Vec<u32>,
+    tokens: Vec<u64>,
+}
+
+impl Gathered {
+    fn push(&mut self, depth: u32, role: Role, text: String) {
+        // The API refuses empty messages; failed and stopped turns may have written none.
+        if text.trim().is_empty() {
+            return;
+        }
+        self.tokens.push(tokens(&text));
+        self.depths.push(depth);
+        self.messages.push(claude::Turn { role, text });
+    }
+
+    fn total(&self) -> u64 {
+        self.tokens.iter().sum()
+    }
+
+    /// Cuts to `budget`, so that it begins with a question; the newest question always stays. Gives the depth at
+    /// which it begins.
+    fn cut(&mut self, budget: u64) -> u32 {
+        let (mut kept, mut sum) = (0, 0);
+        for i in 0..self.messages.len() {
+            sum += self.tokens[i];
+            if i > 0 && sum > budget {
+                break;
+            }
+            if self.messages[i].role == Role::User {
+                kept = i + 1;
+            }
+        }
+        self.messages.truncate(kept.max(1));
+        self.depths.truncate(kept.max(1));
+        self.tokens.truncate(kept.max(1));
+        self.depths.last().copied().unwrap_or(0)
+    }
+}
+
+impl Chat {
+    /// The prompt that ends in `question`, whose parent is the head of the branch to be shown.
+    pub(super) async fn assemble(
+        &self,
+        session: SessionId,
+        model: &Model,
+        question: Question,
+    ) -> Result<Prompt, StoreError> {
+        let max_tokens = self.inner.config.max_tokens.min(model.max_tokens);
+        let window = model.max_input_tokens.saturating_sub(max_tokens.min(model.max_input_tokens / 2));
+        let budget = window - window / SLACK;
+        let mut gathered = Gathered { messages: Vec::new(), depths: Vec::new(), tokens: Vec::new() };
+        gathered.push(question.depth, Role::User, question.text);
+        let mut from = 0;
+        if let Some(head) = question.parent {
+            let mut branch = self.branch(session, head, question.depth.saturating_sub(1));
+            let mut newest = true;
+            while let Some(message) = branch.next().await? {
+                if std::mem::take(&mut newest) {
+                    from = message.left_out.unwrap_or(0);
+                }
+                if message.depth < from {
+                    break;
+                }
+                gathered.push(message.depth, message.role, text(&message));
+                if gathered.total() > budget {
+                    break;
+                }
+            }
+        }
+        if gathered.total() > budget {
+            from = gathered.cut(budget / 2);
+        } else if from > 0 || gathered.messages.last().is_some_and(|m| m.role == Role::Assistant) {
+            // Also a first question that is blank or missing must not let an answer come first.
+            let begins = gathered.cut(u64::MAX);
+            from = if from > 0 { begins } else { 0 };
+        }
+        gathered.messages.reverse();
+        let request = claude::Request {
+            model: model.id.clone(),
+            max_tokens,
+            messages: gathered.messages,
+            system: None,
+            thinking: model.thinking(self.inner.config.thinking),
+            cache: true,
+        };
+        Ok(Prompt { request, left_out: from })
+    }
+}
+
+/// The message that is to be answered.
+pub(super) struct Question {
+    pub text: String,
+    pub depth: u32,
+    /// The message before it.
+    pub parent: Option<app::domain::MessageId>,
+}
+
+impl PromptSource for Chat {
+    fn prompt(&self, turn: &TurnItem) -> Pin<Box<dyn Future<Output = Result<Option<Prompt>, StoreError>> + Send + '_>> {
+        let turn = turn.clone();
+        Box::pin(async move {
+            let depth = turn.depth.saturating_sub(1);
+            let Some(message) = self.inner.store.message(turn.session, turn.parent, depth).await? else { return Ok(None) };
+            let question = Question { text: text(&message), depth, parent: message.parent };
+            self.assemble(turn.session, &self.model(&turn.model), question).await.map(Some)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gathered(sizes: &[(Role, usize)]) -> Gathered {
+        let mut g = Gathered { messages: vec![], depths: vec![], tokens: vec![] };
+        let n = sizes.len() as u32;
+        for (i, (role, size)) in sizes.iter().rev().enumerate() {
+            g.push(n - 1 - i as u32, *role, "abc".repeat(*size));
+        }
+        g
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_at_a_question() {
+        use Role::{Assistant, User};
+        let sizes = [(User, 92), (Assistant, 92), (User, 92), (Assistant, 92), (User, 92)];
+        let mut g = gathered(&sizes);
+        assert_eq!(g.total(), 500);
+        assert_eq!((g.cut(350), g.messages.len()), (2, 3));
+        let mut g = gathered(&sizes);
+        assert_eq!((g.cut(10), g.messages.len()), (4, 1));
+        let mut g = gathered(&sizes);
+        assert_eq!((g.cut(u64::MAX), g.messages.len()), (0, 5));
+        // An answer never comes first.
+        let mut g = gathered(&sizes[1..]);
+        assert_eq!((g.cut(u64::MAX), g.messages.len()), (1, 3));
+    }
+}

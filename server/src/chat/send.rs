@@ -1,0 +1,309 @@
+//! Sending: one transaction, and what to make of it when it is refused or its answer is lost.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use app::{
+    backend::{Parent, SendRequest},
+    domain::{MessageId, Piece, PieceKind, Role, SessionId, TurnId, Usage, UserId},
+    error::ApiError,
+};
+use tokio::time::sleep;
+
+use super::{Chat, errors::store, prompt::Question, text};
+use crate::{
+    auth::ownership,
+    claude::Model,
+    clock::jitter,
+    storage::{
+        Head, MessageItem, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState, segment::VERSION,
+    },
+    turn::Prompt,
+};
+
+/// What to do with a turn that was sent, now or before.
+pub(super) struct Sent {
+    pub turn: TurnItem,
+}
+
+/// A turn that is to be sent.
+struct Draft {
+    user: UserId,
+    session: SessionId,
+    turn: TurnId,
+    model: Option<String>,
+    new: bool,
+    kind: DraftKind,
+}
+
+enum DraftKind {
+    /// A question of the person's.
+    Question { text: String, parent: Parent },
+    /// Another answer beside this one.
+    Retry { beside: TurnItem },
+}
+
+/// How often a send is tried before the person is told to try again.
+const ATTEMPTS: u32 = 6;
+
+impl Chat {
+    /// Sends a message. With `run`, the turn runs here; else it waits for whoever follows it.
+    pub(super) async fn send(&self, user: UserId, send: SendRequest, run: bool) -> Result<Sent, ApiError> {
+        text::message(&send.text, self.inner.config.prompt_chars)?;
+        if let Some(model) = &send.model {
+            self.check_model(model).await?;
+        }
+        let kind = DraftKind::Question { text: send.text, parent: send.parent };
+        let (session, turn, model, new) = (send.session_id, send.turn_id, send.model, send.new);
+        self.submit(Draft { user, session, turn, model, new, kind }, run).await
+    }
+
+    /// Sends for another answer beside a message of an assistant's.
+    pub(super) async fn retry(&self, user: UserId, turn: TurnId, message: MessageId, run: bool) -> Result<Sent, ApiError> {
+        let beside = ownership::owned_turn(self.inner.store.turn(message.into()).await.map_err(store)?, user, self.inner.clock.now())?;
+        let (session, model) = (beside.session, Some(beside.model.clone()));
+        self.submit(Draft { user, session, turn, model, new: false, kind: DraftKind::Retry { beside } }, run).await
+    }
+
+    async fn check_model(&self, id: &str) -> Result<(), ApiError> {
+        let known = |m: &app::domain::ModelInfo| m.id == id;
+        if self.model_list().await.models.iter().any(known) {
+            return Ok(());
+        }
+        Err(ApiError::invalid("model", "There is no such model."))
+    }
+
+    async fn submit(&self, mut draft: Draft, run: bool) -> Result<Sent, ApiError> {
+        self.inner.turns.warm();
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                sleep(Duration::from_millis(jitter(30 * u64::from(attempt)))).await;
+            }
+            let session = if draft.new {
+                None
+            } else {
+                let found = self.inner.store.session(draft.session).await.map_err(store)?;
+                let session = ownership::owned_session(found, draft.user, self.inner.clock.now())?;
+                if session.active.is_some() {
+                    match self.resolve(&mut draft).await? {
+                        Some(sent) => return Ok(sent),
+                        None => continue,
+                    }
+                }
+                Some(session)
+            };
+            let (tx, prompt) = self.prepare(&draft, session, run).await?;
+            let outcome = self.transact(&tx).await;
+            match outcome {
+                Ok(SendOutcome::Sent) => {
+                    if let (Some(claim), Some(prompt)) = (&tx.claim, prompt) {
+                        self.begin(&tx, claim, prompt).await;
+                    }
+                    return Ok(Sent { turn: tx.turn });
+                }
+                Ok(SendOutcome::Refused) => {}
+                Err(error) if error.ambiguous() => tracing::warn!(%error, "a send was not acknowledged"),
+                Err(error) => return Err(store(error)),
+            }
+            // It may be in all the same, with my claim: then I run it.
+            if let (Some(claim), Some(prompt)) = (&tx.claim, prompt)
+                && self.stands(draft.turn, &claim.nonce).await?
+            {
+                self.begin(&tx, claim, prompt).await;
+                return Ok(Sent { turn: tx.turn });
+            }
+            if let Some(sent) = self.resolve(&mut draft).await? {
+                return Ok(sent);
+            }
+        }
+        Err(ApiError::unavailable())
+    }
+
+    async fn transact(&self, tx: &SendTx) -> Result<SendOutcome, StoreError> {
+        match self.inner.store.send(tx).await {
+            Err(error) if error.ambiguous() => self.inner.store.send(tx).await,
+            other => other,
+        }
+    }
+
+    /// Whether `LOG#0` has this nonce.
+    async fn stands(&self, turn: TurnId, nonce: &str) -> Result<bool, ApiError> {
+        let first = self.inner.store.segment_at(turn, 0).await.map_err(store)?;
+        Ok(first.is_some_and(|s| s.nonce == nonce))
+    }
+
+    async fn begin(&self, tx: &SendTx, claim: &crate::storage::Segment, prompt: PromptTask) {
+        match prompt.await {
+            Ok(Ok(prompt)) => self.inner.turns.start(tx.turn.clone(), claim, prompt),
+            // The turn is claimed and stands; it is taken up like one whose runner died.
+            Ok(Err(error)) => tracing::warn!(%error, "the history could not be read; the turn is taken up later"),
+            Err(error) => tracing::error!(%error, "the history's reader failed"),
+        }
+    }
+
+    /// Why a send is refused, by what is there now; `None` to try again.
+    async fn resolve(&self, draft: &mut Draft) -> Result<Option<Sent>, ApiError> {
+        if let Some(turn) = self.inner.store.turn(draft.turn).await.map_err(store)? {
+            // The same send again follows the same turn; somebody else's is not told apart from none.
+            let turn = ownership::owned_turn(Some(turn), draft.user, self.inner.clock.now())?;
+            if turn.session != draft.session {
+                return Err(ApiError::invalid("turn_id", "This turn is another chat's."));
+            }
+            return Ok(Some(Sent { turn }));
+        }
+        let found = self.inner.store.session(draft.session).await.map_err(store)?;
+        let session = ownership::owned_session(found, draft.user, self.inner.clock.now())?;
+        draft.new = false;
+        let Some(active) = session.active else { return Ok(None) };
+        let Some(turn) = self.inner.store.turn(active).await.map_err(store)? else {
+            self.inner.store.clear_active(session.id, active).await.map_err(store)?;
+            return Ok(None);
+        };
+        if self.inner.turns.settle(&turn).await.map_err(store)? {
+            if turn.state == TurnState::Done {
+                self.inner.store.clear_active(session.id, active).await.map_err(store)?;
+            }
+            return Ok(None);
+        }
+        Err(ApiError::turn_active(active))
+    }
+
+    /// The transaction, and the history that is read meanwhile.
+    async fn prepare(
+        &self,
+        draft: &Draft,
+        session: Option<SessionItem>,
+        run: bool,
+    ) -> Result<(SendTx, Option<PromptTask>), ApiError> {
+        let now = self.inner.clock.now();
+        let ttl = self.ttl(now);
+        let new = session.is_none();
+        let mut session = session.unwrap_or_else(|| SessionItem {
+            id: draft.session,
+            owner: draft.user,
+            title: text::UNTITLED.to_owned(),
+            created_at: now,
+            updated_at: now,
+            model: None,
+            head: None,
+            active: None,
+            deleted_at: None,
+            ttl,
+        });
+        let model = self.model(draft.model.as_deref().unwrap_or(&self.inner.config.model));
+        let (message, parent, depth, question) = match &draft.kind {
+            DraftKind::Question { text, parent } => {
+                let head = self.parent(&session, *parent).await?;
+                let depth = head.map_or(0, |h| h.depth + 1);
+                let item = self.question(draft, text, head, depth, ttl);
+                let id = item.id;
+                let question = Question { text: text.clone(), depth, parent: head.map(|h| h.message) };
+                (Some(item), id, depth + 1, question)
+            }
+            DraftKind::Retry { beside } => {
+                let depth = beside.depth.saturating_sub(1);
+                let asked = self.inner.store.message(beside.session, beside.parent, depth).await.map_err(store)?;
+                let asked = asked.ok_or_else(ApiError::not_found)?;
+                let question = Question { text: super::prompt::text(&asked), depth, parent: asked.parent };
+                (None, beside.parent, beside.depth, question)
+            }
+        };
+        let set_title = session.head.is_none() && session.title == text::UNTITLED;
+        if let (true, Some(message)) = (set_title, &message) {
+            session.title = text::first_title(&super::prompt::text(message));
+        }
+        session.updated_at = now;
+        session.model = Some(model.id.clone());
+        session.head = Some(Head { message: draft.turn.into(), depth });
+        session.active = Some(draft.turn);
+        session.ttl = ttl;
+        let claim = run.then(|| self.inner.turns.first_claim());
+        let turn = TurnItem {
+            id: draft.turn,
+            owner: draft.user,
+            session: session.id,
+            parent,
+            depth,
+            model: model.id.clone(),
+            state: TurnState::Open,
+            claims: u32::from(run),
+            continues: None,
+            created_at: now,
+            bases: Vec::new(),
+            usage: Usage::default(),
+            outcome: None,
+            stop_reason: None,
+            error: None,
+            timing: None,
+            total: 0,
+            v: VERSION,
+            ttl,
+        };
+        let prompt = run.then(|| self.gather(session.id, model, question));
+        Ok((SendTx { session, new, set_title, message, turn, claim }, prompt))
+    }
+
+    /// Reads the history while the transaction is under way.
+    fn gather(&self, session: SessionId, model: Model, question: Question) -> PromptTask {
+        let chat = self.clone();
+        PromptTask(tokio::spawn(async move { chat.assemble(session, &model, question).await }))
+    }
+
+    fn question(&self, draft: &Draft, text: &str, head: Option<Head>, depth: u32, ttl: u64) -> MessageItem {
+        MessageItem {
+            id: super::history::question_id(&self.inner.clock, depth),
+            session: draft.session,
+            parent: head.map(|h| h.message),
+            depth,
+            role: Role::User,
+            content: vec![Piece { kind: PieceKind::Text, text: text.to_owned() }],
+            turn: None,
+            model: None,
+            outcome: None,
+            stop_reason: None,
+            error: None,
+            usage: None,
+            timing: None,
+            bases: Vec::new(),
+            left_out: None,
+            created_at: self.inner.clock.now(),
+            ttl,
+        }
+    }
+
+    /// The message that a new question follows.
+    async fn parent(&self, session: &SessionItem, parent: Parent) -> Result<Option<Head>, ApiError> {
+        match parent {
+            Parent::Newest => Ok(session.head),
+            Parent::Root => Ok(None),
+            Parent::Message(id) if session.head.is_some_and(|h| h.message == id) => Ok(session.head),
+            Parent::Message(id) => {
+                let turn = self.inner.store.turn(id.into()).await.map_err(store)?;
+                match turn.filter(|t| t.owner == session.owner && t.session == session.id) {
+                    Some(turn) if turn.state == TurnState::Done => Ok(Some(Head { message: id, depth: turn.depth })),
+                    _ => Err(ApiError::invalid("parent_id", "`parent_id` is not an answer in this chat.")),
+                }
+            }
+        }
+    }
+}
+
+/// A history that is being read; reading ends when nobody waits for it any more.
+pub(super) struct PromptTask(tokio::task::JoinHandle<Result<Prompt, StoreError>>);
+
+impl Drop for PromptTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Future for PromptTask {
+    type Output = Result<Result<Prompt, StoreError>, tokio::task::JoinError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}

@@ -1,0 +1,136 @@
+//! `serve`: from a configuration to a server that answers, and back down.
+
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, signal::unix};
+
+use crate::{
+    auth::{identity::Identity, secret},
+    clock::Clock,
+    config::{Config, Secret, Signing, Store},
+    http::{assets, connection},
+    router::router,
+    state::{AppState, BackendFactory},
+};
+
+/// How long what is being answered has to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why the server did not start: one line for the person who started it.
+#[derive(Debug)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// The built site is not there or not whole.
+    Site(PathBuf, io::Error),
+    /// The generated secret can be neither read nor made.
+    Secret(PathBuf, io::Error),
+    /// A part of the server could not be set up.
+    Part(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(addr, e) if e.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "{addr} is taken; stop what listens there, or set OUTLAST_ADDR to another address")
+            }
+            Self::Listen(addr, e) => {
+                write!(f, "{addr} cannot be listened on ({e}); set OUTLAST_ADDR to another address")
+            }
+            Self::Site(dir, e) => {
+                let dir = dir.display();
+                write!(f, "{dir} holds no built site ({e}); run `make build`, or set OUTLAST_SITE to where it is")
+            }
+            Self::Secret(path, e) => {
+                let path = path.display();
+                write!(
+                    f,
+                    "{path} cannot be used ({e}); set OUTLAST_SECRET, or OUTLAST_DATA_DIR to a folder that can be written"
+                )
+            }
+            Self::Part(line) => f.write_str(line),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What the router needs from the parts behind it.
+pub struct Composed {
+    pub backend: BackendFactory,
+    /// This process answers with its own simulator.
+    pub simulator: bool,
+}
+
+/// Serves until SIGTERM or an interrupt.
+///
+/// # Errors
+/// If it cannot start.
+pub async fn serve(config: Config) -> Result<(), StartError> {
+    let addr = config.listen.addr;
+    // First the address: two servers are told apart before they meet at the store's file.
+    let listener = TcpListener::bind(addr).await.map_err(|e| StartError::Listen(addr, e))?;
+    let stop = stopped()?;
+    let clock = Clock::default();
+    let site = assets::load(&config.site.dir).map_err(|e| StartError::Site(config.site.dir.clone(), e))?;
+    let identity = identity(&config.signing, &config.store, clock.clone())?;
+    let Composed { backend, simulator } = compose(&config, &clock).await?;
+    let state = AppState {
+        identity,
+        clock,
+        limits: config.limits,
+        assets: Arc::new(site),
+        site: config.site.dir,
+        backend,
+        simulator,
+    };
+    let addr = listener.local_addr().unwrap_or(addr);
+    tracing::info!(%addr, simulator, "Outlast is at http://{addr}");
+    connection::serve(listener, router(Arc::new(state)), stop, GRACE).await;
+    Ok(())
+}
+
+/// SIGTERM, or an interrupt from the keyboard.
+fn stopped() -> Result<impl Future<Output = ()>, StartError> {
+    let signal = |kind| unix::signal(kind).map_err(|e| StartError::Part(format!("signals cannot be received ({e})")));
+    let mut terminate = signal(unix::SignalKind::terminate())?;
+    let mut interrupt = signal(unix::SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+fn identity(signing: &Signing, store: &Store, clock: Clock) -> Result<Identity, StartError> {
+    if let Some((first, older)) = signing.secrets.split_first() {
+        return Ok(Identity::new(first, older, clock));
+    }
+    let failed = |e| StartError::Secret(store.data_dir.join("secret"), e);
+    let kept: Secret = secret::load_or_create(&store.data_dir).map_err(failed)?;
+    Ok(Identity::new(&kept, &[], clock))
+}
+
+// COMPOSITION: the one place where store, Claude, simulator and runner are put together. Filled in when they are merged.
+async fn compose(_config: &Config, _clock: &Clock) -> Result<Composed, StartError> {
+    Err(StartError::Part("the chat is not part of this build".to_owned()))
+}
+
+/// `simulate`: the Messages API simulator alone, until SIGTERM or an interrupt.
+///
+/// # Errors
+/// If the address cannot be listened on.
+pub async fn simulate(_addr: SocketAddr) -> Result<(), StartError> {
+    Err(StartError::Part("the simulator is not part of this build".to_owned()))
+}
+
+/// `init`: creates what the store needs. May be repeated.
+///
+/// # Errors
+/// If the store cannot be reached or refuses.
+pub async fn init(_config: Config) -> Result<(), StartError> {
+    Err(StartError::Part("the store is not part of this build".to_owned()))
+}

@@ -1,0 +1,148 @@
+//! Lists of sessions, newest first, by the two indexes.
+
+use app::domain::{Outcome, SessionId, Timestamp, TurnId, UserId};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    Store, StoreError, StoreErrorKind,
+    attr::{Item, Reader, key, s, values},
+    keys,
+    request::{Ask, less, text},
+    session::read_outcome,
+};
+
+/// A session in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionEntry {
+    pub id: SessionId,
+    pub owner: UserId,
+    pub title: String,
+    pub updated_at: Timestamp,
+    /// The running turn.
+    pub active: Option<TurnId>,
+    /// Only in lists by day: the newest turn's model.
+    pub model: Option<String>,
+    /// Only in lists by day: how the newest turn ended.
+    pub outcome: Option<Outcome>,
+}
+
+fn read_entry(item: Item) -> Result<SessionEntry, StoreError> {
+    let mut r = Reader::new(item);
+    Ok(SessionEntry {
+        id: r.id("SESSION#")?,
+        owner: r.parse("owner")?,
+        title: r.s("title")?,
+        updated_at: r.parse("recent")?,
+        active: r.opt_parse("active")?,
+        model: r.opt_s("model")?,
+        outcome: read_outcome(&mut r)?,
+    })
+}
+
+/// An index's page token: which list it belongs to, and after what it goes on.
+fn write_token(list: &str, next: &Item) -> Option<String> {
+    let (pk, recent) = (text(next, "pk")?, text(next, "recent")?);
+    Some(URL_SAFE_NO_PAD.encode(format!("1|{list}|{recent}|{}", pk.strip_prefix("SESSION#")?)))
+}
+
+/// Where the list goes on; none if the token is not one of this list's.
+fn read_token(list: &str, token: &str) -> Option<(Timestamp, SessionId)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let mut parts = text.split('|');
+    if parts.next()? != "1" || parts.next()? != list {
+        return None;
+    }
+    let found = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some(found)
+}
+
+impl Store {
+    /// A user's sessions, those with the newest turn first; none deleted, none expired. With the token of the next
+    /// page, if there is one. Eventually consistent: an index is some milliseconds behind its table.
+    ///
+    /// # Errors
+    /// As every read; `BadPage` if the token is not one of this user's list.
+    pub async fn list_sessions(
+        &self,
+        user: UserId,
+        page: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<SessionEntry>, Option<String>), StoreError> {
+        self.list(keys::BY_USER, "owner", &user.to_string(), page, limit).await
+    }
+
+    /// The sessions whose newest turn began on a day (UTC, `yyyy-mm-dd`), of one of its [`keys::DAY_SHARDS`] shards;
+    /// otherwise like [`Self::list_sessions`]. A whole day is these lists merged by `updated_at`.
+    ///
+    /// # Errors
+    /// As every read; `BadPage` if the token is not one of this list.
+    pub async fn list_day(
+        &self,
+        day: &str,
+        shard: u32,
+        page: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<SessionEntry>, Option<String>), StoreError> {
+        self.list(keys::BY_DAY, "day", &keys::day_shard_pk(day, shard), page, limit).await
+    }
+
+    async fn list(
+        &self,
+        index: &'static str,
+        attribute: &str,
+        partition: &str,
+        page: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<SessionEntry>, Option<String>), StoreError> {
+        const DOING: &str = "listing sessions";
+        let start = match page {
+            None => None,
+            Some(token) => {
+                let (recent, id) = read_token(partition, token).ok_or_else(|| {
+                    StoreError::new(StoreErrorKind::BadPage, DOING, "the page token is not one of this list")
+                })?;
+                let mut start = key(keys::session_pk(id), keys::SESSION);
+                start.insert(attribute.to_owned(), s(partition));
+                start.insert("recent".to_owned(), s(recent.to_string()));
+                Some(start)
+            }
+        };
+        let when = format!("#{attribute} = :partition");
+        let ask = Ask {
+            index: Some(index),
+            when: &when,
+            values: values([(":partition", s(partition))]),
+            newest_first: true,
+            limit: Some(limit),
+            start,
+            ..Ask::default()
+        };
+        let page = self.query(DOING, &ask).await?;
+        let now = self.now_seconds();
+        let next = page.next.as_ref().and_then(|next| write_token(partition, next));
+        let there = page.items.into_iter().filter(|i| !less(i, "ttl", now));
+        Ok((there.map(read_entry).collect::<Result<_, _>>()?, next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_page_token_or_refused(token in "\\PC*") {
+            proptest::prop_assert_eq!(read_token("list", &token), None);
+        }
+    }
+
+    #[test]
+    fn a_token_belongs_to_its_list() {
+        let id = SessionId::from_parts(Timestamp::from_millis(5), 7);
+        let mut next = key(keys::session_pk(id), keys::SESSION);
+        next.insert("recent".to_owned(), s("2026-11-25T10:00:00.000Z"));
+        let token = write_token("a", &next).unwrap();
+        assert_eq!(read_token("a", &token).map(|(_, id)| id), Some(id));
+        assert_eq!(read_token("b", &token), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! Whoever reads a turn's log, live or afterwards.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use app::{
+    domain::{Cursor, MessageId, TurnEvent},
+    error::ApiError,
+    sse::{EventStream, Frame},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    Turns, content, deleted_error,
+    follow::{View, catch_up, rewind},
+    hub::{Live, Phase},
+    log::Log,
+    sweeper::Tended,
+};
+use crate::{
+    clock::jitter,
+    storage::{By, StoreError, TurnItem, TurnState},
+};
+
+/// Proxies close what is silent for longer.
+const COMMENT: Duration = Duration::from_secs(15);
+/// First and longest pause between two reads of a log that another process writes.
+const POLL: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(1000));
+
+/// Where the next events come from.
+enum Source {
+    /// Not known yet: look around.
+    Look,
+    /// The turn runs in this process.
+    Live(Arc<Live>, watch::Receiver<u64>),
+    /// Somebody else's, or nobody's.
+    Log { log: Box<Log>, pause: Duration, still_since: Instant },
+    /// The last event is queued.
+    Over,
+}
+
+/// One reader of one turn.
+pub struct Follower {
+    turns: Turns,
+    turn: TurnItem,
+    cursor: Cursor,
+    /// Whether it may claim a turn that nobody runs: its owner may, an admin's view may not.
+    may_claim: bool,
+    source: Source,
+    queue: VecDeque<Frame>,
+    closing: watch::Receiver<bool>,
+    /// When something was last said.
+    spoke: Instant,
+}
+
+impl Turns {
+    /// Follows a turn from a cursor to its end. Dropping the stream stops nothing.
+    #[must_use]
+    pub fn follow(&self, turn: TurnItem, cursor: Cursor, may_claim: bool) -> EventStream {
+        let start = TurnEvent::Start {
+            turn_id: turn.id,
+            message_id: MessageId::from(turn.id),
+            model: turn.model.clone(),
+        };
+        let follower = Follower {
+            turns: self.clone(),
+            turn,
+            cursor,
+            may_claim,
+            source: Source::Look,
+            queue: VecDeque::from([Frame::Event { cursor: None, event: start }]),
+            closing: self.inner.closing.subscribe(),
+            spoke: Instant::now(),
+        };
+        EventStream::new(futures::stream::unfold(follower, |mut follower| async move {
+            let frame = follower.next().await?;
+            Some((Ok::<_, ApiError>(frame), follower))
+        }))
+    }
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.queue.pop_front() {
+                self.spoke = Instant::now();
+                return Some(frame);
+            }
+            if matches!(self.source, Source::Over) {
+                return None;
+            }
+            if let Err(error) = self.step().await {
+                tracing::warn!(turn = %self.turn.id, %error, "a turn could not be followed just now");
+                self.source = Source::Look;
+                sleep(Duration::from_millis(200 + jitter(300))).await;
+            }
+            if self.queue.is_empty() && self.closing() {
+                // The stream closes without `end`; whoever reads it follows again, elsewhere or after the restart.
+                return None;
+            }
+            if self.queue.is_empty() && self.spoke.elapsed() >= COMMENT {
+                self.queue.push_back(Frame::Comment);
+            }
+        }
+    }
+
+    /// The process is to end, and what its runner here had to say was said.
+    fn closing(&self) -> bool {
+        *self.closing.borrow() && self.turns.inner.hub.get(self.turn.id).is_none()
+    }
+
+    async fn step(&mut self) -> Result<(), StoreError> {
+        match std::mem::replace(&mut self.source, Source::Look) {
+            Source::Look => self.look().await,
+            Source::Live(live, changed) => {
+                self.follow_live(live, changed).await;
+                Ok(())
+            }
+            Source::Log { log, pause, still_since } => self.follow_log(log, pause, still_since).await,
+            Source::Over => {
+                self.source = Source::Over;
+                Ok(())
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), StoreError> {
+        if let Some(live) = self.turns.inner.hub.get(self.turn.id) {
+            let changed = live.watch();
+            self.source = Source::Live(live, changed);
+            return Ok(());
+        }
+        if self.turn.state == TurnState::Open {
+            // It may have ended since.
+            match self.turns.inner.store.turn(self.turn.id).await? {
+                Some(turn) => self.turn = turn,
+                None => {
+                    self.over_deleted();
+                    return Ok(());
+                }
+            }
+        }
+        if self.turn.state == TurnState::Done {
+            return self.stored().await;
+        }
+        let log = Box::new(self.turns.read(self.turn.id).await?);
+        self.source = Source::Log { log, pause: POLL.0, still_since: Instant::now() };
+        Ok(())
+    }
+
+    async fn follow_live(&mut self, live: Arc<Live>, mut changed: watch::Receiver<u64>) {
+        changed.borrow_and_update();
+        let (known, phase) = {
+            let state = live.state();
+            let over = matches!(state.phase, Phase::Ended(_));
+            let mut out = Vec::new();
+            let view = View { bases: &state.bases, content: &state.content, over };
+            // Text that a replaced runner never wrote is not shown any more.
+            let gone = matches!(state.phase, Phase::Gone);
+            let known = gone || catch_up(&mut self.cursor, view, &mut out).is_ok();
+            self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
+            (known, state.phase.clone())
+        };
+        match phase {
+            _ if !known => self.unknown_claim().await,
+            Phase::Running => {
+                if self.queue.is_empty() {
+                    let wait = COMMENT.saturating_sub(self.spoke.elapsed());
+                    tokio::select! {
+                        _ = timeout(wait, changed.changed()) => {}
+                        _ = self.closing.changed() => {}
+                    }
+                }
+                self.source = Source::Live(live, changed);
+            }
+            Phase::Ended(end) => self.over(end),
+            Phase::Released => self.over(TurnEvent::Release {}),
+            Phase::Gone => {
+                self.source = Source::Look;
+                // The runner leaves the hub right after it said so.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn follow_log(&mut self, mut log: Box<Log>, pause: Duration, still_since: Instant) -> Result<(), StoreError> {
+        let view = View { bases: log.bases(), content: log.content(), over: log.end().is_some() };
+        let mut out = Vec::new();
+        if catch_up(&mut self.cursor, view, &mut out).is_err() {
+            self.unknown_claim().await;
+            return Ok(());
+        }
+        self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
+        if log.end().is_some() {
+            if let Some(end) = self.turns.compact(&self.turn, &log).await? {
+                self.over(end);
+            }
+            return Ok(());
+        }
+        if !self.queue.is_empty() {
+            self.source = Source::Log { log, pause: POLL.0, still_since };
+            return Ok(());
+        }
+        if self.may_claim && self.turns.is_abandoned(&log, still_since.elapsed()) {
+            match self.turns.tend(&self.turn, By::Web, still_since.elapsed()).await? {
+                // It runs here now, or is over: look again.
+                Tended::Started | Tended::Done => return Ok(()),
+                Tended::Alive => {}
+            }
+        }
+        if self.turns.inner.hub.get(self.turn.id).is_some() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = self.closing.changed() => {}
+        }
+        let segments = self.turns.inner.store.read_log(self.turn.id, log.next(), false).await?;
+        let signs = segments.iter().any(|(_, s)| s.kind != crate::storage::Kind::Stop);
+        if let Err(fault) = log.extend(&segments) {
+            tracing::error!(turn = %self.turn.id, %fault, "a log that cannot be read further");
+        }
+        let pause = if segments.is_empty() { (pause * 3 / 2).min(POLL.1) } else { POLL.0 };
+        let still_since = if signs { Instant::now() } else { still_since };
+        self.source = Source::Log { log, pause, still_since };
+        Ok(())
+    }
+
+    /// From the message and its bases.
+    async fn stored(&mut self) -> Result<(), StoreError> {
+        let turn = &self.turn;
+        let Some(message) = self.turns.inner.store.message(turn.session, MessageId::from(turn.id), turn.depth).await? else {
+            self.over_deleted();
+            return Ok(());
+        };
+        let bases: Vec<u32> = turn.bases.iter().map(|b| b.at).collect();
+        let content = content::from_message(&message.content, &bases);
+        let mut out = Vec::new();
+        let view = View { bases: &turn.bases, content: &content, over: true };
+        if catch_up(&mut self.cursor, view, &mut out).is_err() {
+            rewind(&mut self.cursor, 0, &mut out);
+            let mut from_start = Cursor::default();
+            let _ = catch_up(&mut from_start, view, &mut out);
+            self.cursor = from_start;
+        }
+        self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
+        let end = TurnEvent::End {
+            outcome: turn.outcome.unwrap_or(app::domain::Outcome::Complete),
+            stop_reason: turn.stop_reason.clone(),
+            usage: turn.usage,
+            error: turn.error.clone(),
+            timing: turn.timing,
+        };
+        self.over(end);
+        Ok(())
+    }
+
+    /// The cursor names a claim that was not to be seen: read again strongly; unknown even then, begin anew.
+    async fn unknown_claim(&mut self) {
+        let known = match self.turns.read(self.turn.id).await {
+            Ok(log) => log.bases().len() as u32 > self.cursor.claim,
+            Err(_) => true,
+        };
+        if !known {
+            let mut out = Vec::new();
+            rewind(&mut self.cursor, 0, &mut out);
+            self.cursor = Cursor::default();
+            self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
+        }
+        self.source = Source::Look;
+    }
+
+    fn over_deleted(&mut self) {
+        self.over(TurnEvent::End {
+            outcome: app::domain::Outcome::Stopped,
+            stop_reason: None,
+            usage: self.turn.usage,
+            error: Some(deleted_error()),
+            timing: None,
+        });
+    }
+
+    fn over(&mut self, event: TurnEvent) {
+        self.queue.push_back(Frame::Event { cursor: None, event });
+        self.source = Source::Over;
+    }
+}

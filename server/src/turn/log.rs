@@ -1,0 +1,249 @@
+//! The fold of a turn's log: a pure state machine, without I/O or clock. `docs/log.md` has the rules.
+
+use std::fmt;
+
+use app::domain::Timestamp;
+
+use super::content::Content;
+use crate::storage::{Base, End, Kind, Segment, segment::VERSION};
+
+/// Why a segment cannot follow what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFault {
+    /// Its number is not the next one.
+    Gap,
+    /// Something stands behind `end`.
+    AfterEnd,
+    /// It begins elsewhere than the content ends, or truncates to more than there is.
+    Offset,
+    /// It names another claim than the newest.
+    Claim,
+    /// A newer format than this server knows; leave the turn alone.
+    Newer,
+}
+
+impl fmt::Display for LogFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gap => "the log has a gap",
+            Self::AfterEnd => "something stands behind the log's end",
+            Self::Offset => "a segment begins where the content does not end",
+            Self::Claim => "a segment names another claim than the newest",
+            Self::Newer => "the log was written by a newer version",
+        })
+    }
+}
+
+impl std::error::Error for LogFault {}
+
+/// What the newest segment (but `stop`, which is no sign of life) says of the runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tail {
+    pub kind: Kind,
+    pub time: Timestamp,
+    /// The process that wrote it.
+    pub boot: String,
+}
+
+/// A turn's log, read up to some segment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Log {
+    next: u64,
+    content: Content,
+    bases: Vec<Base>,
+    end: Option<End>,
+    stop: bool,
+    tail: Option<Tail>,
+    first_claim: Option<Timestamp>,
+    first_content: Option<Timestamp>,
+    fruitless: u32,
+    unplanned: u32,
+}
+
+impl Log {
+    /// Takes the next segment.
+    ///
+    /// # Errors
+    /// [`LogFault`] if it cannot follow what is there; the log is unchanged then.
+    pub fn apply(&mut self, seq: u64, segment: &Segment) -> Result<(), LogFault> {
+        if seq != self.next {
+            return Err(LogFault::Gap);
+        }
+        if self.end.is_some() {
+            return Err(LogFault::AfterEnd);
+        }
+        if segment.v > VERSION {
+            return Err(LogFault::Newer);
+        }
+        match segment.kind {
+            Kind::Claim => self.apply_claim(segment)?,
+            Kind::Stop => self.stop = true,
+            Kind::Text | Kind::Beat | Kind::Release | Kind::End => self.apply_runner(segment)?,
+        }
+        if segment.kind != Kind::Stop {
+            self.tail = Some(Tail { kind: segment.kind, time: segment.time, boot: segment.boot.clone() });
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    fn apply_claim(&mut self, segment: &Segment) -> Result<(), LogFault> {
+        if segment.claim as usize != self.bases.len() {
+            return Err(LogFault::Claim);
+        }
+        if segment.at > self.content.len() || self.content.floor(segment.at) != segment.at {
+            return Err(LogFault::Offset);
+        }
+        let planned = self.released();
+        // The previous claim was fruitless if this one keeps nothing that it wrote.
+        if let Some(last) = self.bases.last() {
+            self.fruitless = if segment.at > last.at { 0 } else { self.fruitless + u32::from(!planned) };
+        }
+        self.unplanned += u32::from(!planned);
+        self.first_claim.get_or_insert(segment.time);
+        self.content.truncate(segment.at);
+        self.bases.push(Base { at: segment.at, planned });
+        Ok(())
+    }
+
+    fn apply_runner(&mut self, segment: &Segment) -> Result<(), LogFault> {
+        if segment.claim as usize + 1 != self.bases.len() {
+            return Err(LogFault::Claim);
+        }
+        if segment.at != self.content.len() {
+            return Err(LogFault::Offset);
+        }
+        if let Some(end) = &segment.end {
+            let added: usize = segment.pieces.iter().map(|p| p.text.len()).sum();
+            if end.total as usize != segment.at as usize + added {
+                return Err(LogFault::Offset);
+            }
+        }
+        for piece in &segment.pieces {
+            self.content.push(segment.claim, piece.kind, &piece.text);
+        }
+        if !segment.pieces.is_empty() {
+            self.first_content.get_or_insert(segment.time);
+        }
+        self.end.clone_from(&segment.end);
+        Ok(())
+    }
+
+    /// Folds segments that were read in one go, on top of what is there.
+    ///
+    /// # Errors
+    /// [`LogFault`] at the first that cannot follow; those before it are applied.
+    pub fn extend<'a>(&mut self, segments: impl IntoIterator<Item = &'a (u64, Segment)>) -> Result<(), LogFault> {
+        segments.into_iter().try_for_each(|(seq, segment)| self.apply(*seq, segment))
+    }
+
+    /// The number of the next segment.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+    /// Where each claim began.
+    #[must_use]
+    pub fn bases(&self) -> &[Base] {
+        &self.bases
+    }
+    #[must_use]
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+    /// A person wants it to end.
+    #[must_use]
+    pub fn stop(&self) -> bool {
+        self.stop
+    }
+    #[must_use]
+    pub fn tail(&self) -> Option<&Tail> {
+        self.tail.as_ref()
+    }
+    /// Nobody has claimed it yet.
+    #[must_use]
+    pub fn unclaimed(&self) -> bool {
+        self.bases.is_empty()
+    }
+    /// The last segment but `stop` is a `release`.
+    #[must_use]
+    pub fn released(&self) -> bool {
+        self.tail.as_ref().is_some_and(|t| t.kind == Kind::Release)
+    }
+    /// When the first claim was made.
+    #[must_use]
+    pub fn began(&self) -> Option<Timestamp> {
+        self.first_claim
+    }
+    /// When the first content was written.
+    #[must_use]
+    pub fn first_content(&self) -> Option<Timestamp> {
+        self.first_content
+    }
+    /// Claims in a row that brought nothing the next one kept.
+    #[must_use]
+    pub fn fruitless(&self) -> u32 {
+        self.fruitless
+    }
+    /// Claims in all, those right behind a `release` not counted.
+    #[must_use]
+    pub fn unplanned(&self) -> u32 {
+        self.unplanned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+
+    #[test]
+    fn content_is_the_fold_of_the_log() {
+        let mut log = Log::default();
+        let all = [claim(0, 0), text(0, 0, "abc"), beat(0, 3), claim(1, 2), text(1, 2, "XY"), stop(1), end(1, 4, "Z")];
+        for (seq, s) in all.iter().enumerate() {
+            log.apply(seq as u64, s).unwrap();
+        }
+        assert_eq!(log.content().all()[0].text, "abXYZ");
+        assert_eq!(log.bases(), [Base { at: 0, planned: false }, Base { at: 2, planned: false }]);
+        assert!(log.stop() && log.end().is_some());
+        assert_eq!(log.apply(7, &beat(1, 5)), Err(LogFault::AfterEnd));
+    }
+
+    #[test]
+    fn what_cannot_follow_is_refused_and_changes_nothing() {
+        let mut log = Log::default();
+        log.apply(0, &claim(0, 0)).unwrap();
+        log.apply(1, &text(0, 0, "é")).unwrap();
+        let before = log.clone();
+        for (seq, segment, fault) in [
+            (3, beat(0, 2), LogFault::Gap),
+            (2, text(0, 1, "x"), LogFault::Offset),
+            (2, text(1, 2, "x"), LogFault::Claim),
+            (2, claim(2, 0), LogFault::Claim),
+            (2, claim(1, 1), LogFault::Offset),
+            (2, claim(1, 3), LogFault::Offset),
+            (2, Segment { v: VERSION + 1, ..beat(0, 2) }, LogFault::Newer),
+        ] {
+            assert_eq!(log.apply(seq, &segment), Err(fault));
+            assert_eq!(log, before);
+        }
+    }
+
+    #[test]
+    fn fruitless_claims_are_those_whose_content_the_next_one_drops() {
+        let mut log = Log::default();
+        for (seq, s) in [claim(0, 0), text(0, 0, "ab"), claim(1, 0), text(1, 0, "c"), claim(2, 1)].iter().enumerate() {
+            log.apply(seq as u64, s).unwrap();
+        }
+        assert_eq!((log.fruitless(), log.unplanned()), (0, 3));
+        for (seq, s) in [claim(3, 1), claim(4, 1), release(4, 1), claim(5, 1)].iter().enumerate() {
+            log.apply(5 + seq as u64, s).unwrap();
+        }
+        assert_eq!((log.fruitless(), log.unplanned()), (2, 5));
+        assert!(log.bases()[5].planned);
+    }
+}

@@ -1,0 +1,191 @@
+//! A server's inside on real parts: the embedded engine, the simulator on the wire, and a reader like the browser's.
+
+use std::{sync::Arc, time::Duration};
+
+use app::{
+    backend::{Backend, Parent, SendRequest},
+    domain::{Cursor, SessionId, TurnEvent, TurnId, UserId},
+    error::ApiError,
+    sse::{EventStream, Frame},
+};
+use futures::StreamExt;
+use server::{
+    chat::{Chat, ChatConfig, backend::RequestBackend},
+    claude::{Claude, Config, Models, Thinking, simulator},
+    clock::Clock,
+    storage::{Store, StoreConfig, embedded::Embedded},
+    turn::{TurnConfig, Turns},
+};
+
+/// What all "processes" of a test share.
+pub struct Rig {
+    _dir: tempfile::TempDir,
+    _embedded: Embedded,
+    endpoint: String,
+    pub simulator: String,
+    pub clock: Clock,
+}
+
+/// One "process".
+#[derive(Clone)]
+pub struct Server {
+    pub chat: Chat,
+    pub turns: Turns,
+    pub store: Store,
+}
+
+impl Rig {
+    pub async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::tempdir().unwrap();
+        let embedded = server::storage::embedded::start(dir.path()).await.unwrap();
+        let endpoint = embedded.endpoint().to_owned();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let simulator = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(simulator::serve(listener, std::future::pending()));
+        let rig = Self { _dir: dir, _embedded: embedded, endpoint, simulator, clock: Clock::default() };
+        rig.server(true).store.init().await.unwrap();
+        rig
+    }
+
+    /// Another process on the same table. With `sole_owner`, like on a laptop: whatever another boot left is taken
+    /// up at once.
+    pub fn server(&self, sole_owner: bool) -> Server {
+        let config = TurnConfig {
+            lease: Duration::from_secs(1),
+            flush: Duration::from_millis(50),
+            longest: Duration::from_secs(600),
+            sole_owner,
+        };
+        self.server_with(config)
+    }
+
+    pub fn server_with(&self, config: TurnConfig) -> Server {
+        let store = StoreConfig::new(Some(self.endpoint.clone()), "local", "outlast", self.clock.clone());
+        let store = Store::new(store);
+        let claude = Claude::new(Config {
+            base_url: self.simulator.clone(),
+            api_key: Some("sk-test".into()),
+            stall: Duration::from_secs(3),
+        });
+        let turns = Turns::new(store.clone(), claude.clone(), self.clock.clone(), config);
+        let chat = ChatConfig {
+            model: "claude-sonnet-5-5".into(),
+            max_tokens: 32_000,
+            thinking: Thinking::Off,
+            retention_days: 365,
+            prompt_chars: 200_000,
+            title_chars: 200,
+        };
+        let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), self.clock.clone(), chat);
+        Server { chat, turns, store }
+    }
+
+    pub fn user(&self) -> UserId {
+        self.clock.user_id()
+    }
+    pub fn session(&self) -> SessionId {
+        self.clock.session_id()
+    }
+    pub fn turn(&self) -> TurnId {
+        self.clock.turn_id()
+    }
+}
+
+impl Server {
+    pub fn of(&self, user: UserId) -> Arc<dyn Backend> {
+        Arc::new(RequestBackend::new(self.chat.clone(), user, None))
+    }
+}
+
+pub fn request(session: SessionId, turn: TurnId, text: &str) -> SendRequest {
+    SendRequest { session_id: session, turn_id: turn, text: text.into(), model: None, parent: Parent::Newest, new: false }
+}
+
+pub fn new_chat(session: SessionId, turn: TurnId, text: &str) -> SendRequest {
+    SendRequest { new: true, ..request(session, turn, text) }
+}
+
+/// What a reader has: as the browser keeps it.
+#[derive(Debug, Default, Clone)]
+pub struct Reader {
+    pub shown: Vec<u8>,
+    pub cursor: Cursor,
+    pub rewinds: u32,
+    pub end: Option<TurnEvent>,
+    pub started: u32,
+}
+
+impl Reader {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.shown.clone()).unwrap()
+    }
+
+    pub fn take(&mut self, frame: Frame) {
+        let Frame::Event { cursor, event } = frame else { return };
+        match &event {
+            TurnEvent::Start { .. } => self.started += 1,
+            TurnEvent::Text { text } | TurnEvent::Thinking { text } => self.shown.extend(text.as_bytes()),
+            TurnEvent::Rewind { to } => {
+                self.shown.truncate(to.offset as usize);
+                self.rewinds += 1;
+            }
+            TurnEvent::Release {} => {}
+            TurnEvent::End { .. } => self.end = Some(event),
+        }
+        if let Some(cursor) = cursor {
+            self.cursor = cursor;
+            assert_eq!(self.shown.len(), cursor.offset as usize, "a cursor counts what was shown");
+        }
+    }
+
+    /// Reads to the stream's end.
+    pub async fn read(&mut self, stream: EventStream) {
+        self.read_until(stream, |_| false).await;
+    }
+
+    /// Reads until there is enough, or the stream ends; then the stream is dropped.
+    pub async fn read_until(&mut self, mut stream: EventStream, enough: impl Fn(&Self) -> bool) {
+        while let Some(frame) = stream.next().await {
+            self.take(frame.unwrap());
+            if enough(self) {
+                return;
+            }
+        }
+    }
+
+    /// Follows to the end, however often the stream closes.
+    pub async fn follow(&mut self, backend: &Arc<dyn Backend>, turn: TurnId) {
+        let patience = std::time::Duration::from_secs(60);
+        tokio::time::timeout(patience, async {
+            while self.end.is_none() {
+                let stream = backend.follow(turn, self.cursor).await.unwrap();
+                self.read(stream).await;
+            }
+        })
+        .await
+        .expect("the turn ends");
+    }
+
+    pub fn outcome(&self) -> app::domain::Outcome {
+        match &self.end {
+            Some(TurnEvent::End { outcome, .. }) => *outcome,
+            other => panic!("no end: {other:?}"),
+        }
+    }
+
+    pub fn error(&self) -> Option<String> {
+        match &self.end {
+            Some(TurnEvent::End { error, .. }) => error.as_ref().map(|e| e.code.clone()),
+            other => panic!("no end: {other:?}"),
+        }
+    }
+}
+
+/// The error of a call that must be refused.
+pub fn refused<T>(result: Result<T, ApiError>) -> ApiError {
+    match result {
+        Ok(_) => panic!("it was not refused"),
+        Err(error) => error,
+    }
+}
