@@ -3,9 +3,12 @@
 
 pub mod api;
 pub mod backend;
+pub mod browser;
+pub mod components;
 pub mod domain;
 pub mod error;
 pub mod markdown;
 pub mod page;
+pub mod pages;
 pub mod shell;
 pub mod sse;

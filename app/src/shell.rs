@@ -1,46 +1,131 @@
-//! The document around a page.
+//! The document around a page: head, theme, the page's data, and the scripts that bring it to life.
 
 use std::sync::Arc;
 
 use leptos::{nonce::use_nonce, prelude::*};
 
 use crate::{
-    domain::{MessageId, SessionId, TurnEvent},
-    page::{LIVE_MARKER, PageData, PageKind},
+    components::{
+        prose,
+        state::{self, Place},
+    },
+    domain::{Message, MessageId, Role, SessionId, TurnEvent, TurnId},
+    page::{PageData, PageKind, Theme},
+    pages,
 };
 
-/// Where the site's hashed files are.
+/// Where the site's hashed files are, as URLs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assets {
     pub js: String,
     pub wasm: String,
+    /// The module that loads both and starts the page.
     pub boot: String,
     pub css: String,
 }
 
-/// The whole document.
+const VIEWPORT: &str = "width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content";
+
+/// The whole document. Only the style sheet blocks its painting.
 pub fn shell(data: Arc<PageData>, assets: Arc<Assets>) -> impl IntoView {
-    let nonce = use_nonce().map(|n| n.to_string()).unwrap_or_default();
-    let title = data.page.as_ref().map_or_else(|| "Outlast".to_owned(), |p| p.session.title.clone());
-    let json = serde_json::to_string(&*data).unwrap_or_default().replace('<', "\\u003c");
-    let live = (data.kind == PageKind::Live).then(|| view! { <div inner_html=LIVE_MARKER></div> });
+    let theme = match data.theme {
+        Theme::System => None,
+        Theme::Light => Some("light"),
+        Theme::Dark => Some("dark"),
+    };
+    // A page that grows without JavaScript must not be hydrated: hydration would wait for the end of it.
+    let scripts = (data.kind != PageKind::Live).then(|| {
+        view! {
+            <link rel="modulepreload" href=assets.js.clone()/>
+            <link rel="preload" href=assets.wasm.clone() r#as="fetch" r#type="application/wasm" crossorigin="anonymous"/>
+            <script type="module" src=assets.boot.clone()></script>
+        }
+    });
+    let embedded = (data.kind != PageKind::Live).then(|| {
+        let nonce = use_nonce().map(|n| n.to_string());
+        view! { <script type="application/json" id="page-data" nonce=nonce inner_html=embed(&data)></script> }
+    });
+    let running = data.kind == PageKind::Chat && data.page.as_ref().is_some_and(|p| p.active_turn.is_some());
+    let again = running.then(|| {
+        view! { <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript> }
+    });
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-theme=theme>
             <head>
                 <meta charset="utf-8"/>
-                <title>{title.clone()}</title>
+                <meta name="viewport" content=VIEWPORT/>
+                <title>{title(&data)}</title>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="referrer" content="same-origin"/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets.css.clone()/>
-                <script type="application/json" id="page-data" nonce=nonce inner_html=json></script>
+                {scripts}
+                {again}
             </head>
-            <body><h1>{title}</h1>{live}</body>
+            <body class="shell">{pages::app(&data)}{embedded}</body>
         </html>
     }
 }
 
-/// What the growing page ends with, in place of the reply still running.
+/// What the window is called.
+fn title(data: &PageData) -> String {
+    let name = match (&data.page, data.kind) {
+        (_, PageKind::NotFound) => "Nothing here",
+        (Some(page), _) => page.session.title.as_str(),
+        (None, _) => "New chat",
+    };
+    [name, " · Outlast"].concat()
+}
+
+/// The page's data for the browser. Answers are there already, as HTML: of their texts only that there is one.
+fn embed(data: &PageData) -> String {
+    let mut data = data.clone();
+    for message in data.page.iter_mut().flat_map(|p| &mut p.messages) {
+        if message.role == Role::Assistant {
+            shorten(&mut message.text);
+            message.thinking.as_mut().map(shorten);
+        }
+    }
+    serde_json::to_string(&data).unwrap_or_default().replace('<', "\\u003c")
+}
+
+fn shorten(text: &mut String) {
+    if !text.is_empty() {
+        prose::ELSEWHERE.clone_into(text);
+    }
+}
+
+/// What ends the growing page's reply, from the end of its text on: closes the text and the line, says how it ended,
+/// and leads on.
 #[must_use]
-pub fn live_end(end: &TurnEvent, _session: SessionId, message: MessageId) -> String {
-    let TurnEvent::End { outcome, .. } = end else { return String::new() };
-    format!("<p data-message=\"{message}\">{outcome:?}</p>")
+pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId) -> String {
+    let TurnEvent::End { outcome, stop_reason, usage, error, timing } = end else { return String::new() };
+    let wrote = timing.is_none_or(|t| t.first_ms.is_some());
+    // The form behind "Try again" needs a turn's id. Derived, so that sending it twice is one try.
+    let took = timing.map_or(1, |t| t.total_ms.max(1));
+    let fresh = TurnId::from_parts(message.timestamp().plus_millis(took), message.random().wrapping_add(1));
+    let message = Message {
+        message_id: message,
+        parent_id: None,
+        role: Role::Assistant,
+        text: if wrote { prose::ELSEWHERE.to_owned() } else { String::new() },
+        thinking: None,
+        turn_id: Some(message.into()),
+        model: None,
+        outcome: Some(*outcome),
+        stop_reason: stop_reason.clone(),
+        error: error.clone(),
+        usage: Some(*usage),
+        timing: *timing,
+        seams: Vec::new(),
+        left_out: None,
+        siblings: None,
+        created_at: message.timestamp(),
+    };
+    let place = Place { session: Some(session), fresh };
+    let cap = state::cap(&message).map(RenderHtml::to_html).unwrap_or_default();
+    let foot = state::foot(place, &message, false).to_html();
+    let on = ["<p class=\"live-on\"><a class=\"btn btn-main\" href=\"/c/", &session.to_string(), "\">Write on</a></p>"];
+    ["</div>", &cap, "</div>", &foot, &on.concat()].concat()
 }

@@ -1,0 +1,121 @@
+//! What only a browser has and does: following a turn, painting, keys, clicks, storage. Compiled for the server too,
+//! where none of it is ever called.
+
+mod ask;
+mod chats;
+mod clipboard;
+pub mod content;
+mod dom;
+mod draft;
+mod earlier;
+mod events;
+mod finish;
+mod follow;
+mod keyboard;
+mod painter;
+mod scroll;
+mod wake;
+
+use std::{cell::Cell, sync::Arc};
+
+use leptos::{ev, prelude::*};
+
+use crate::{
+    page::{PageData, PageKind},
+    pages::state::Page,
+};
+
+thread_local! {
+    /// The network came back, or the page did from the back/forward cache: an open stream may be dead.
+    static NETWORK_CHANGED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The page's data as the server embedded it.
+#[must_use]
+pub fn page_data() -> Option<Arc<PageData>> {
+    let json = document().get_element_by_id("page-data")?.text_content()?;
+    serde_json::from_str(&json).ok().map(Arc::new)
+}
+
+/// Brings the hydrated page to life.
+pub(crate) fn start(page: Page) {
+    untrack(|| {
+        let offset = dom::offset();
+        dom::cookie("tz", &offset.to_string());
+        page.now.set(dom::now());
+        if page.tz.get_untracked() != offset {
+            page.tz.set(offset);
+        }
+        events::start(page);
+        keyboard::start(page);
+        listen(page);
+        page.band.update(|b| b.offline = !dom::is_online());
+        if page.data().kind != PageKind::NotFound {
+            begin(page);
+        }
+        chats::start(page);
+        Effect::new(move |_| document().set_title(&[&page.title.get(), " · Outlast"].concat()));
+        if let Some(html) = document().document_element() {
+            // Tests and scripts wait for it before they click.
+            let _ = html.set_attribute("data-hydrated", "");
+        }
+    });
+}
+
+fn begin(page: Page) {
+    draft::restore(page);
+    if dom::load("single-keys").is_some() {
+        dom::uncheck("single-keys");
+    }
+    if page.session.get_untracked().is_none() {
+        choose_model(page);
+        if dom::is_idle()
+            && dom::has_mouse()
+            && let Some(field) = dom::composer()
+        {
+            dom::focus(&field);
+        }
+    } else {
+        scroll::start(page);
+    }
+    if page.running.get_untracked().is_some()
+        && let Some(live) = page.live()
+    {
+        follow::follow(page, live, follow::Opening::Follow, |_| {});
+    }
+}
+
+/// A new chat goes to the model that was chosen last.
+fn choose_model(page: Page) {
+    let known = |id: &String| page.data().models.models.iter().any(|m| m.id == *id);
+    if let Some(id) = dom::load("model").filter(known) {
+        dom::select("model", &id);
+        page.model.set(id);
+    }
+}
+
+fn listen(page: Page) {
+    // Not given back: the page lives as long as its document.
+    let back = move || {
+        NETWORK_CHANGED.set(true);
+        wake::wake();
+    };
+    let _ = window_event_listener(ev::online, move |_| {
+        page.band.update(|b| b.offline = false);
+        back();
+    });
+    let _ = window_event_listener(ev::offline, move |_| page.band.update(|b| b.offline = true));
+    let _ = window_event_listener(ev::pagehide, move |_| draft::keep(page));
+    let _ = window_event_listener(ev::pageshow, move |e| {
+        if e.persisted() {
+            back();
+            chats::refresh(page);
+        }
+    });
+    let _ = window_event_listener(ev::visibilitychange, move |_| {
+        if dom::is_visible() {
+            wake::wake();
+            chats::refresh(page);
+        }
+    });
+}

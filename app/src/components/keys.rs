@@ -1,0 +1,49 @@
+//! The list of keys, opened by `?`.
+
+use leptos::prelude::*;
+
+use super::icons::icon;
+
+/// Keys, and what they do. The last number says how many of them are single keys.
+const SINGLE: [(&str, &str); 4] =
+    [("N", "New chat"), ("/", "To the composer"), ("[ ]", "Newer and older chat"), ("?", "This list")];
+const ALWAYS: [(&str, &str); 9] = [
+    ("Enter", "Send"),
+    ("Shift Enter", "Break the line"),
+    ("↑", "In an empty composer: edit the last question"),
+    ("Ctrl .", "Stop the reply"),
+    ("End", "To the latest"),
+    ("F2", "On a chat: rename"),
+    ("Del", "On a chat: delete"),
+    ("Ctrl Z", "Undo a deletion"),
+    ("Esc", "Close, or leave renaming"),
+];
+
+/// The list, with the switch that turns single keys off.
+pub fn keys() -> AnyView {
+    let list = |keys: &[(&'static str, &'static str)]| {
+        keys.iter()
+            .map(|(key, does)| {
+                let caps = key.split(' ').map(|k| view! { <kbd>{k}</kbd> }.into_any()).collect::<Vec<_>>();
+                view! { <div><dt>{caps}</dt><dd>{*does}</dd></div> }.into_any()
+            })
+            .collect::<Vec<_>>()
+    };
+    view! {
+        <div class="menu keys" id="keys" popover="auto" role="dialog" aria-labelledby="keys-title">
+            <div class="keys-head">
+                <h2 id="keys-title">"Keyboard"</h2>
+                <button class="icon-btn" type="button" popovertarget="keys" popovertargetaction="hide" aria-label="Close">
+                    {icon("close")}
+                </button>
+            </div>
+            <dl>{list(&ALWAYS)}</dl>
+            <dl>{list(&SINGLE)}</dl>
+            <label class="check">
+                <input type="checkbox" id="single-keys" autocomplete="off" checked/>
+                "Single keys, outside text fields"
+            </label>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,157 @@
+//! Numbers, times and days as the page writes them.
+
+use crate::domain::Timestamp;
+
+const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// `31400` as `31,400`.
+#[must_use]
+pub fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `1 token`, `412 tokens`.
+#[must_use]
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    [number(n).as_str(), " ", if n == 1 { one } else { many }].concat()
+}
+
+/// Milliseconds as `0.61 s`, `7.9 s`, `14 s`, `2 min 5 s`.
+#[must_use]
+pub fn duration(ms: u64) -> String {
+    let pad = |n: u64| if n < 10 { ["0", &n.to_string()].concat() } else { n.to_string() };
+    // Rounded first, so that 999 ms is not written as 0.100 s.
+    match ms {
+        0..995 => ["0.", &pad((ms + 5) / 10), " s"].concat(),
+        995..9_950 => {
+            let tenths = (ms + 50) / 100;
+            [&(tenths / 10).to_string(), ".", &(tenths % 10).to_string(), " s"].concat()
+        }
+        9_950..59_500 => [&((ms + 500) / 1000).to_string(), " s"].concat(),
+        _ => {
+            let s = (ms + 500) / 1000;
+            [&number(s / 60), " min ", &(s % 60).to_string(), " s"].concat()
+        }
+    }
+}
+
+/// The time of day, and before it the day if that is not today: `10:38`, `24 Nov 10:38`.
+#[must_use]
+pub fn moment(at: Timestamp, now: Timestamp, tz: i32) -> String {
+    let t = at.civil(tz);
+    let two = |n: u8| if n < 10 { ["0", &n.to_string()].concat() } else { n.to_string() };
+    let time = [&two(t.hour), ":", &two(t.minute)].concat();
+    if at.day_number(tz) == now.day_number(tz) {
+        return time;
+    }
+    let month = month(t.month).get(..3).unwrap_or_default();
+    [&t.day.to_string(), " ", month, " ", &time].concat()
+}
+
+/// The heading a day's chats stand under: `Today`, `Yesterday`, `Friday, 20 November`, `20 November 2025`.
+#[must_use]
+pub fn day(at: Timestamp, now: Timestamp, tz: i32) -> String {
+    match now.day_number(tz) - at.day_number(tz) {
+        ..=0 => return "Today".to_owned(),
+        1 => return "Yesterday".to_owned(),
+        _ => {}
+    }
+    let (t, n) = (at.civil(tz), now.civil(tz));
+    let date = [&t.day.to_string(), " ", month(t.month)].concat();
+    if t.year == n.year {
+        [DAYS.get(usize::from(t.weekday)).copied().unwrap_or_default(), ", ", &date].concat()
+    } else {
+        [&date, " ", &t.year.to_string()].concat()
+    }
+}
+
+fn month(number: u8) -> &'static str {
+    MONTHS.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or_default()
+}
+
+/// How many words a text has.
+#[must_use]
+pub fn count(text: &str) -> u64 {
+    text.split_whitespace().count() as u64
+}
+
+/// A session's title until it is renamed: the first 60 characters of its first message, on one line.
+#[must_use]
+pub fn title(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(60) {
+        Some((end, _)) => line.get(..end).unwrap_or_default().trim_end().to_owned(),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_commas_and_times_few_digits() {
+        assert_eq!([0, 999, 1000, 31_400, 1_234_567].map(number), ["0", "999", "1,000", "31,400", "1,234,567"]);
+        assert_eq!(counted(1, "token", "tokens"), "1 token");
+        let all = [0, 7, 610, 994, 999, 7_949, 9_949, 9_950, 14_000, 59_499, 59_500, 125_000].map(duration);
+        assert_eq!(
+            all,
+            [
+                "0.00 s",
+                "0.01 s",
+                "0.61 s",
+                "0.99 s",
+                "1.0 s",
+                "7.9 s",
+                "9.9 s",
+                "10 s",
+                "14 s",
+                "59 s",
+                "1 min 0 s",
+                "2 min 5 s"
+            ]
+        );
+    }
+
+    #[test]
+    fn days_are_named_where_the_person_is() {
+        let now: Timestamp = "2026-11-24T10:41:00Z".parse().unwrap();
+        let at = |s: &str| s.parse::<Timestamp>().unwrap();
+        assert_eq!(day(at("2026-11-24T00:00:00Z"), now, 0), "Today");
+        assert_eq!(day(at("2026-11-23T23:59:00Z"), now, 0), "Yesterday");
+        assert_eq!(day(at("2026-11-23T23:59:00Z"), now, 60), "Today");
+        assert_eq!(day(at("2026-11-20T12:00:00Z"), now, 0), "Friday, 20 November");
+        assert_eq!(day(at("2025-11-20T12:00:00Z"), now, 0), "20 November 2025");
+        assert_eq!(day(at("2026-11-25T12:00:00Z"), now, 0), "Today");
+        assert_eq!(moment(at("2026-11-24T10:38:00Z"), now, 0), "10:38");
+        assert_eq!(moment(at("2026-11-20T09:08:00Z"), now, 60), "20 Nov 10:08");
+    }
+
+    #[test]
+    fn titles_are_one_line_of_sixty_characters() {
+        assert_eq!(title("  a\n b\tc "), "a b c");
+        assert_eq!(title(&"é".repeat(80)).chars().count(), 60);
+    }
+}
