@@ -201,7 +201,7 @@ impl Chat {
                 let below = |l: &&Link| l.depth == depth && l.parent.is_some_and(|p| level.contains(&p));
                 let children: Vec<&Link> = links.iter().filter(below).collect();
                 for child in &children {
-                    if (child.created_at, child.id) >= (newest.0, newest.1.message) {
+                    if (child.created_at, depth, child.id) > (newest.0, newest.1.depth, newest.1.message) {
                         newest = (child.created_at, Head { message: child.id, depth });
                     }
                 }
