@@ -22,6 +22,7 @@ macro_rules! on_both {
 mod cost;
 mod engine;
 mod log;
+mod lost;
 mod messages;
 mod open;
 mod purge;
