@@ -81,7 +81,7 @@ fn edit(page: Page, message: &Message, text: String) -> AnyView {
                 <input type="hidden" name="parent_id" value=parent/>
                 <input type="hidden" name="model" value=model/>
                 <label class="hide" for=id.clone()>"The question, put another way"</label>
-                <textarea class="input" id=id name="text" rows=rows required>{text}</textarea>
+                <textarea class="input" id=id name="text" rows=rows required inner_html=escaped(&text)></textarea>
                 <div class="actions">
                     <button class="btn btn-main">"Ask this instead"</button>
                     <button class="btn js-only" type="button" data-do="close-edit">"Leave it"</button>
@@ -90,6 +90,12 @@ fn edit(page: Page, message: &Message, text: String) -> AnyView {
         </details>
     }
     .into_any()
+}
+
+/// Leptos writes the text of a `textarea` as it is: whatever a person pastes would be HTML. The line break in front
+/// is the one that a parser drops.
+fn escaped(text: &str) -> String {
+    ["\n", &text.replace('&', "&amp;").replace('<', "&lt;")].concat()
 }
 
 /// `2 of 3`, between the ways to the earlier and the later version.
