@@ -23,6 +23,8 @@ use crate::{
 
 /// The whole service.
 pub fn router(state: SharedState) -> Router {
+    // Once a process; a second router finds it done.
+    let _ = any_spawner::Executor::init_tokio();
     let known = Router::new()
         .route("/", get(pages::new))
         .route("/c/{id}", get(pages::chat))

@@ -1,20 +1,21 @@
 //! `serve`: from a configuration to a server that answers, and back down.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, signal::unix};
 
 use crate::{
     auth::{identity::Identity, secret},
     clock::Clock,
+    compose,
     config::{Config, Secret, Signing, Store},
-    http::{assets, connection},
+    http::{
+        assets,
+        connection::{self, Patience},
+    },
     router::router,
-    state::{AppState, BackendFactory},
+    state::AppState,
 };
-
-/// How long what is being answered has to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Why the server did not start: one line for the person who started it.
 #[derive(Debug)]
@@ -56,13 +57,6 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// What the router needs from the parts behind it.
-pub struct Composed {
-    pub backend: BackendFactory,
-    /// This process answers with its own simulator.
-    pub simulator: bool,
-}
-
 /// Serves until SIGTERM or an interrupt.
 ///
 /// # Errors
@@ -75,19 +69,28 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let clock = Clock::default();
     let site = assets::load(&config.site.dir).map_err(|e| StartError::Site(config.site.dir.clone(), e))?;
     let identity = identity(&config.signing, &config.store, clock.clone())?;
-    let Composed { backend, simulator } = compose(&config, &clock).await?;
+    let parts = compose::compose(&config, &clock).await?;
+    let simulator = parts.simulator;
     let state = AppState {
         identity,
         clock,
         limits: config.limits,
         assets: Arc::new(site),
         site: config.site.dir,
-        backend,
+        backend: parts.backend.clone(),
         simulator,
     };
     let addr = listener.local_addr().unwrap_or(addr);
     tracing::info!(%addr, simulator, "Outlast is at http://{addr}");
-    connection::serve(listener, router(Arc::new(state)), stop, GRACE).await;
+    // What an earlier process left is taken up at once, and whatever is abandoned later.
+    let turns = parts.turns.clone();
+    tokio::spawn(async move { turns.sweep_for_ever().await });
+    let stop = async {
+        stop.await;
+        parts.close().await;
+    };
+    connection::serve(listener, router(Arc::new(state)), stop, Patience::default()).await;
+    parts.end().await;
     Ok(())
 }
 
@@ -114,23 +117,32 @@ fn identity(signing: &Signing, store: &Store, clock: Clock) -> Result<Identity, 
     Ok(Identity::new(&kept, &[], clock))
 }
 
-// COMPOSITION: the one place where store, Claude, simulator and runner are put together. Filled in when they are merged.
-async fn compose(_config: &Config, _clock: &Clock) -> Result<Composed, StartError> {
-    Err(StartError::Part("the chat is not part of this build".to_owned()))
-}
-
 /// `simulate`: the Messages API simulator alone, until SIGTERM or an interrupt.
 ///
 /// # Errors
 /// If the address cannot be listened on.
+#[cfg(feature = "simulator")]
+pub async fn simulate(addr: SocketAddr) -> Result<(), StartError> {
+    let listener = TcpListener::bind(addr).await.map_err(|e| StartError::Listen(addr, e))?;
+    let addr = listener.local_addr().unwrap_or(addr);
+    tracing::info!(%addr, "the simulator is at http://{addr}");
+    let served = crate::claude::simulator::serve(listener, stopped()?).await;
+    served.map_err(|e| StartError::Part(format!("the simulator failed ({e})")))
+}
+
+/// `simulate`, where it is not part of the build.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "simulator"))]
 pub async fn simulate(_addr: SocketAddr) -> Result<(), StartError> {
-    Err(StartError::Part("the simulator is not part of this build".to_owned()))
+    Err(StartError::Part("this build has no simulator".to_owned()))
 }
 
 /// `init`: creates what the store needs. May be repeated.
 ///
 /// # Errors
 /// If the store cannot be reached or refuses.
-pub async fn init(_config: Config) -> Result<(), StartError> {
-    Err(StartError::Part("the store is not part of this build".to_owned()))
+pub async fn init(config: Config) -> Result<(), StartError> {
+    compose::init(&config).await
 }

@@ -417,9 +417,17 @@ async fn models_come_from_the_api_else_from_the_table() {
 #[tokio::test]
 async fn thinking_is_asked_for() {
     let claude = claude().await;
-    let mut request = request(vec![Turn::user("Think first.")]);
-    request.thinking = Thinking::Adaptive;
-    assert!(!hear(&claude, &request).await.thinking.is_empty());
-    request.thinking = Thinking::Off;
-    assert!(hear(&claude, &request).await.thinking.is_empty());
+    for (wanted, thinks) in [(Thinking::Adaptive, true), (Thinking::Off, false)] {
+        let mut request = request(vec![Turn::user("Think first.")]);
+        request.thinking = wanted;
+        let mut reply = claude.stream(&request).await.unwrap();
+        let first = loop {
+            match reply.next().await.unwrap().unwrap() {
+                Delta::Text(_) => break false,
+                Delta::Thinking(_) => break true,
+                _ => {}
+            }
+        };
+        assert_eq!(first, thinks, "{wanted:?}");
+    }
 }

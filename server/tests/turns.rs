@@ -135,7 +135,8 @@ async fn edits_and_second_tries_make_branches() {
     let (user, session) = (rig.user(), rig.session());
     let backend = server.of(user);
     let quick = "/sim tokens=5 rate=0";
-    let turns: Vec<_> = (0..4).map(|_| rig.turn()).collect();
+    let mut turns: Vec<_> = (0..4).map(|_| rig.turn()).collect();
+    turns.sort_unstable();
     let mut r = Reader::default();
     r.read(backend.send(new_chat(session, turns[0], &format!("first\n{quick}"))).await.unwrap()).await;
     let mut r = Reader::default();

@@ -1,1 +1,65 @@
-fn main() {}
+//! The project's own build tool: the site, the development loop, the bundle and the tests.
+//!
+//! `cargo xtask <command>`; the Makefile is a thin list of these. It needs nothing but Rust until a test wants more.
+
+mod bundle;
+mod css;
+mod dev;
+mod inputs;
+mod process;
+mod simulator;
+mod site;
+mod test;
+mod tools;
+mod workspace;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+/// What every step here returns: the message is the one line a person sees.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  site [--out DIR] [--dev]  build the browser's half into DIR (default: beside the server's binary)
+  run [ARGS]                build everything in release, then `outlast serve`
+  dev                       build in debug, serve, and do both again whenever a source changes
+  build                     dist/outlast and dist/site/
+  setup                     fetch what the tests need (DynamoDB Local, Node packages, a Python venv)
+  test [STAGE]              every test, or the named stages; the last line is `N passed, N failed`
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<ExitCode> {
+    let (command, rest) = args.split_first().map_or(("help", args), |(c, rest)| (c.as_str(), rest));
+    match command {
+        "site" => {
+            let profile = if rest.iter().any(|a| a == "--dev") { site::Profile::Dev } else { site::Profile::Release };
+            let out = match rest.iter().position(|a| a == "--out") {
+                Some(i) => PathBuf::from(rest.get(i + 1).ok_or("--out needs a folder")?),
+                None => workspace::Workspace::find()?.site(profile),
+            };
+            site::build(&out, profile)?;
+        }
+        "run" => bundle::run(rest)?,
+        "dev" => dev::run()?,
+        "build" => bundle::dist()?,
+        "setup" => {
+            tools::prepare(&workspace::Workspace::find()?)?;
+        }
+        "test" => return test::run(rest),
+        "help" | "--help" | "-h" => print!("{HELP}"),
+        other => return Err(format!("no such command: {other} (`cargo xtask help` lists them)").into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -10,7 +10,7 @@ use app::{
 use super::{Chat, errors::store, prompt};
 use crate::{
     auth::ownership,
-    storage::{Base, Head, MessageItem, More, SessionItem, Store, StoreError, TurnState},
+    storage::{Base, Head, Link, MessageItem, More, SessionItem, Store, StoreError, TurnState},
 };
 
 /// Messages of one page.
@@ -117,7 +117,8 @@ impl Chat {
         let session = ownership::owned_session(found, user, self.inner.clock.now())?;
         let (leaf, active_turn) = match (&page, via) {
             (Some(token), _) => {
-                let leaf = parse_page(token).ok_or_else(|| ApiError::invalid("page", "`page` is not one that this list gave."))?;
+                let leaf = parse_page(token)
+                    .ok_or_else(|| ApiError::invalid("page", "`page` is not one that this list gave."))?;
                 (Some(leaf), session.active)
             }
             (None, via) => self.leaf(&session, via).await?,
@@ -188,18 +189,29 @@ impl Chat {
             None => question_depth(via),
         };
         let found = self.inner.store.message(session.id, via, depth).await.map_err(store)?;
-        let mut leaf = found.map(|m| Head { message: m.id, depth: m.depth }).ok_or_else(ApiError::not_found)?;
-        loop {
-            let from = leaf.depth + 1;
-            let links = self.inner.store.links(session.id, from..=from + DOWN).await.map_err(store)?;
-            for depth in from..=from + DOWN {
-                let children = links.iter().filter(|l| l.depth == depth && l.parent == Some(leaf.message));
-                match children.max_by_key(|l| (l.created_at, l.id)) {
-                    Some(child) => leaf = Head { message: child.id, depth },
-                    None => return Ok(leaf),
+        let found = found.ok_or_else(ApiError::not_found)?;
+        // The newest of all that descend from it: nothing is older than what it answers, so it is an end.
+        let mut newest = (found.created_at, Head { message: found.id, depth: found.depth });
+        let mut level = vec![found.id];
+        let mut depth = found.depth;
+        while !level.is_empty() {
+            let links = self.inner.store.links(session.id, depth + 1..=depth + DOWN).await.map_err(store)?;
+            for _ in 0..DOWN {
+                depth += 1;
+                let below = |l: &&Link| l.depth == depth && l.parent.is_some_and(|p| level.contains(&p));
+                let children: Vec<&Link> = links.iter().filter(below).collect();
+                for child in &children {
+                    if (child.created_at, depth, child.id) > (newest.0, newest.1.depth, newest.1.message) {
+                        newest = (child.created_at, Head { message: child.id, depth });
+                    }
+                }
+                level = children.iter().map(|l| l.id).collect();
+                if level.is_empty() {
+                    break;
                 }
             }
         }
+        Ok(newest.1)
     }
 }
 

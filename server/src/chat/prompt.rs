@@ -136,7 +136,9 @@ impl PromptSource for Chat {
         let turn = turn.clone();
         Box::pin(async move {
             let depth = turn.depth.saturating_sub(1);
-            let Some(message) = self.inner.store.message(turn.session, turn.parent, depth).await? else { return Ok(None) };
+            let Some(message) = self.inner.store.message(turn.session, turn.parent, depth).await? else {
+                return Ok(None);
+            };
             let question = Question { text: text(&message), depth, parent: message.parent };
             self.assemble(turn.session, &self.model(&turn.model), question).await.map(Some)
         })

@@ -19,9 +19,7 @@ use crate::{
     auth::ownership,
     claude::Model,
     clock::jitter,
-    storage::{
-        Head, MessageItem, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState, segment::VERSION,
-    },
+    storage::{Head, MessageItem, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState, segment::VERSION},
     turn::Prompt,
 };
 
@@ -63,8 +61,18 @@ impl Chat {
     }
 
     /// Sends for another answer beside a message of an assistant's.
-    pub(super) async fn retry(&self, user: UserId, turn: TurnId, message: MessageId, run: bool) -> Result<Sent, ApiError> {
-        let beside = ownership::owned_turn(self.inner.store.turn(message.into()).await.map_err(store)?, user, self.inner.clock.now())?;
+    pub(super) async fn retry(
+        &self,
+        user: UserId,
+        turn: TurnId,
+        message: MessageId,
+        run: bool,
+    ) -> Result<Sent, ApiError> {
+        let beside = ownership::owned_turn(
+            self.inner.store.turn(message.into()).await.map_err(store)?,
+            user,
+            self.inner.clock.now(),
+        )?;
         let (session, model) = (beside.session, Some(beside.model.clone()));
         self.submit(Draft { user, session, turn, model, new: false, kind: DraftKind::Retry { beside } }, run).await
     }

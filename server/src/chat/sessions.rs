@@ -43,7 +43,11 @@ impl Chat {
 
     pub(super) async fn rename(&self, user: UserId, id: SessionId, title: &str) -> Result<(), ApiError> {
         let title = text::title(title, self.inner.config.title_chars)?;
-        if self.inner.store.rename(id, user, &title).await.map_err(store)? { Ok(()) } else { Err(ApiError::not_found()) }
+        if self.inner.store.rename(id, user, &title).await.map_err(store)? {
+            Ok(())
+        } else {
+            Err(ApiError::not_found())
+        }
     }
 
     /// Gone at once for everybody; its running turn is stopped.

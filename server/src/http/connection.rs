@@ -16,16 +16,29 @@ use tokio::{
     task::JoinSet,
 };
 
-/// For a request's head; an idle connection is closed after as long.
-const HEAD: Duration = Duration::from_secs(60);
+/// How long is waited for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a request's head; an idle connection is closed after as long.
+    pub head: Duration,
+    /// After the shutdown began, for what is being answered.
+    pub grace: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(60), grace: Duration::from_secs(10) }
+    }
+}
+
 /// Bounds a request's head, and what is read ahead of a body.
 const BUFFER: usize = 64 << 10;
 /// After a failed accept that is not the client's doing (no file descriptors left, mostly).
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `shutdown` is done. Then nothing more is accepted, idle connections close, and what is being answered
-/// has `grace` to end.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>, grace: Duration) {
+/// has `patience.grace` to end.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>, patience: Patience) {
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -35,7 +48,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             // Only so that those that ended are let go of.
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(connection(stream, router.clone(), stopped.clone())); }
+                Ok((stream, _)) => { connections.spawn(connection(stream, router.clone(), stopped.clone(), patience.head)); }
                 Err(error) if clients_own(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -47,16 +60,16 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     drop(listener);
     let _ = stop.send(true);
     let all_ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(grace, all_ended).await.is_err() {
+    if tokio::time::timeout(patience.grace, all_ended).await.is_err() {
         tracing::warn!(open = connections.len(), "connections were cut at the end");
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>, head: Duration) {
     // A token is a small packet: none is to wait for another.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
+    http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
     tokio::select! {
         _ = connection.as_mut() => return,

@@ -63,7 +63,6 @@ impl Store {
         for (name, partition, sort, held) in INDEXES {
             let projection = match held {
                 [] => Projection::builder().projection_type(ProjectionType::KeysOnly).build(),
-                // The partition may be listed among them for clarity's sake; DynamoDB wants it once.
                 held => Projection::builder()
                     .projection_type(ProjectionType::Include)
                     .set_non_key_attributes(Some(held.iter().map(ToString::to_string).collect()))

@@ -214,7 +214,7 @@ impl Store {
         let (mut found, mut bytes, mut group) = (Vec::new(), 0, Group::default());
         loop {
             // A message mostly has one item or two.
-            ask.limit = Some((limit - found.len() as u32) * 3 / 2 + 1);
+            ask.limit = Some(limit.saturating_sub(found.len() as u32).saturating_mul(3) / 2 + 1);
             let page = self.query("reading messages", &ask).await?;
             let mut items = page.items.into_iter();
             while let Some(item) = items.next() {

@@ -172,7 +172,14 @@ impl Store {
                 (":since", n(now.millis().saturating_sub(RESTORE_SECONDS * 1000))),
             ]),
         };
-        Ok(matches!(self.change("restoring a session", change).await?, Written::Done(_)))
+        Ok(match self.change("restoring a session", change).await? {
+            Written::Done(_) => true,
+            // It was deleted a moment ago and isn't any more: an earlier attempt of the SDK's, or another click.
+            Written::Refused(there) => {
+                let back = there.map(read_session).transpose()?.filter(|t| t.deleted_at.is_none());
+                session.deleted_at.is_some() && back.is_some_and(|t| t.owner == owner)
+            }
+        })
     }
 }
 

@@ -59,11 +59,8 @@ impl Turns {
     /// Follows a turn from a cursor to its end. Dropping the stream stops nothing.
     #[must_use]
     pub fn follow(&self, turn: TurnItem, cursor: Cursor, may_claim: bool) -> EventStream {
-        let start = TurnEvent::Start {
-            turn_id: turn.id,
-            message_id: MessageId::from(turn.id),
-            model: turn.model.clone(),
-        };
+        let start =
+            TurnEvent::Start { turn_id: turn.id, message_id: MessageId::from(turn.id), model: turn.model.clone() };
         let follower = Follower {
             turns: self.clone(),
             turn,
@@ -231,7 +228,8 @@ impl Follower {
     /// From the message and its bases.
     async fn stored(&mut self) -> Result<(), StoreError> {
         let turn = &self.turn;
-        let Some(message) = self.turns.inner.store.message(turn.session, MessageId::from(turn.id), turn.depth).await? else {
+        let Some(message) = self.turns.inner.store.message(turn.session, MessageId::from(turn.id), turn.depth).await?
+        else {
             self.over_deleted();
             return Ok(());
         };

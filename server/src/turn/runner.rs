@@ -216,7 +216,11 @@ impl Run<'_> {
         if self.ending.is_none() && age > self.turns.inner.config.longest.as_millis() as u64 {
             self.upstream.cancel();
             let message = "The reply took longer than this server allows.".to_owned();
-            self.ending = Some((Outcome::Failed, None, Some(TurnError { code: "too_long".to_owned(), message, retryable: true })));
+            self.ending = Some((
+                Outcome::Failed,
+                None,
+                Some(TurnError { code: "too_long".to_owned(), message, retryable: true }),
+            ));
         }
         if self.live.state().content.len() > self.writer.logged() {
             self.put(Kind::Text);
@@ -306,7 +310,15 @@ impl Run<'_> {
         let now = self.turns.inner.clock.now();
         let began = self.log.began().unwrap_or(now);
         let timing = Timing { first_ms: self.first_at.map(|t| t.since(began)), total_ms: now.since(began) };
-        End { outcome, stop_reason, error, usage: add(self.before, self.usage), timing, total: 0, left_out: self.left_out }
+        End {
+            outcome,
+            stop_reason,
+            error,
+            usage: add(self.before, self.usage),
+            timing,
+            total: 0,
+            left_out: self.left_out,
+        }
     }
 
     /// Claims the turn over itself, from its beginning: until runners can carry on, a broken reply begins anew.

@@ -90,7 +90,9 @@ impl Turns {
             let author = self.author(By::Web);
             let now = self.inner.clock.now();
             let segment = author.segment(Kind::Claim, number, log.content().len(), now);
-            if sweeper::claim(self, turn, log.next(), &segment, number).await? && log.apply(log.next(), &segment).is_ok() {
+            if sweeper::claim(self, turn, log.next(), &segment, number).await?
+                && log.apply(log.next(), &segment).is_ok()
+            {
                 let usage = Usage {
                     output_tokens: u64::from(log.content().len()) / 4,
                     estimated: !log.content().is_empty(),

@@ -1,4 +1,12 @@
 //! A server's inside on real parts: the embedded engine, the simulator on the wire, and a reader like the browser's.
+#![allow(
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "shared by several test binaries, each of which uses a part"
+)]
 
 use std::{sync::Arc, time::Duration};
 
@@ -99,7 +107,14 @@ impl Server {
 }
 
 pub fn request(session: SessionId, turn: TurnId, text: &str) -> SendRequest {
-    SendRequest { session_id: session, turn_id: turn, text: text.into(), model: None, parent: Parent::Newest, new: false }
+    SendRequest {
+        session_id: session,
+        turn_id: turn,
+        text: text.into(),
+        model: None,
+        parent: Parent::Newest,
+        new: false,
+    }
 }
 
 pub fn new_chat(session: SessionId, turn: TurnId, text: &str) -> SendRequest {

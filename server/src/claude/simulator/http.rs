@@ -16,7 +16,7 @@ use super::{
     events::{self, Names, Used},
     models,
     plan::{self, Plan},
-    prompt::{Prompt, Purpose},
+    prompt::{Prompt, Purpose, Version},
     refusal::Refusal,
     reply::Speech,
     script::Break,
@@ -52,8 +52,8 @@ fn finish(answer: Answer) -> Response {
     response
 }
 
-/// Refuses who has no key, or speaks no version.
-fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Refuses who has no key, or speaks no version. Of two keys `x-api-key` counts, as at the API.
+fn check(headers: &HeaderMap) -> Result<Version, Refusal> {
     let key = headers.get("x-api-key").map(HeaderValue::as_bytes);
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     match key.or(bearer) {
@@ -63,17 +63,18 @@ fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     match headers.get("anthropic-version").map(HeaderValue::as_bytes) {
         None | Some(b"") => Err(Refusal::invalid("anthropic-version: header is required")),
-        Some(b"2023-06-01" | b"2023-01-01") => Ok(()),
+        Some(b"2023-06-01") => Ok(Version::Of2023),
+        Some(b"2026-10-21") => Ok(Version::Of2026),
         Some(_) => Err(Refusal::invalid("anthropic-version: is not a valid version")),
     }
 }
 
 async fn read(request: Request, purpose: Purpose) -> Result<Prompt, Refusal> {
-    check(request.headers())?;
+    let version = check(request.headers())?;
     let script = request.headers().get("x-sim").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = to_bytes(request.into_body(), LONGEST_BODY).await;
     let body = body.map_err(|_| Refusal::new(413, "Request exceeds the maximum size"))?;
-    Prompt::read(&body, script.as_deref(), purpose)
+    Prompt::read(&body, script.as_deref(), version, purpose)
 }
 
 async fn count_tokens(request: Request) -> Response {
@@ -85,12 +86,12 @@ async fn count_tokens(request: Request) -> Response {
 }
 
 async fn list_models(headers: HeaderMap, uri: Uri) -> Response {
-    let page = check(&headers).and_then(|()| models::list(uri.query().unwrap_or("")));
+    let page = check(&headers).and_then(|_| models::list(uri.query().unwrap_or("")));
     finish(page.map(|page| Json(page).into_response()))
 }
 
 async fn one_model(headers: HeaderMap, Path(id): Path<String>) -> Response {
-    finish(check(&headers).and_then(|()| models::one(&id)).map(|model| Json(model).into_response()))
+    finish(check(&headers).and_then(|_| models::one(&id)).map(|model| Json(model).into_response()))
 }
 
 async fn last_calls(State(calls): State<Calls>) -> Response {

@@ -4,7 +4,7 @@
 //! official SDKs can tell, refusals included, and does what a script in the request says ([`script`]): how long and
 //! how fast the reply is, what breaks where, how it carries on a reply that was cut off ([`seam`]).
 //!
-//! A request's way: [`http`](self::http) → [`prompt`] (read and refuse) → [`script`] → [`plan`] (what to say) →
+//! A request's way: [`http`] → [`prompt`] (read and refuse) → [`script`] → [`plan`] (what to say) →
 //! [`reply`] (when to say it) → [`events`] (how it looks). [`calls`] remembers what was asked.
 
 pub mod calls;

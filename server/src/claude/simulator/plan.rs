@@ -155,11 +155,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::claude::simulator::prompt::Purpose;
+    use crate::claude::simulator::prompt::{Purpose, Version};
 
     fn plan(messages: Value, call: u64) -> Plan {
         let body = json!({"model": "claude-sonnet-5-5", "max_tokens": 10_000, "messages": messages});
-        let prompt = Prompt::read(body.to_string().as_bytes(), None, Purpose::Reply).unwrap();
+        let prompt = Prompt::read(body.to_string().as_bytes(), None, Version::Of2023, Purpose::Reply).unwrap();
         Plan::new(&prompt, call, 0)
     }
 
@@ -246,7 +246,7 @@ mod tests {
     fn the_limit() {
         let messages = json!([{"role": "user", "content": "/sim tokens=9 think=5"}]);
         let body = json!({"model": "claude-sonnet-5-5", "max_tokens": 8, "messages": messages});
-        let prompt = Prompt::read(body.to_string().as_bytes(), None, Purpose::Reply).unwrap();
+        let prompt = Prompt::read(body.to_string().as_bytes(), None, Version::Of2023, Purpose::Reply).unwrap();
         let plan = Plan::new(&prompt, 1, 0);
         assert_eq!((plan.thinking.len(), plan.text.len(), plan.stop_reason.as_str()), (5, 3, "max_tokens"));
     }

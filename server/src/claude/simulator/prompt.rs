@@ -27,6 +27,18 @@ struct Body {
     thinking: Value,
     #[serde(default)]
     cache_control: Value,
+    temperature: Option<Value>,
+    top_p: Option<Value>,
+    top_k: Option<Value>,
+}
+
+/// The versions of the API that are spoken: <https://platform.claude.com/docs/en/api/versioning>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// `2023-06-01`.
+    Of2023,
+    /// `2026-10-21`: no sampling parameters any more.
+    Of2026,
 }
 
 /// One message.
@@ -65,7 +77,7 @@ impl Prompt {
     ///
     /// # Errors
     /// What the API would refuse, and a script that cannot be read.
-    pub fn read(body: &[u8], header: Option<&str>, purpose: Purpose) -> Result<Self, Refusal> {
+    pub fn read(body: &[u8], header: Option<&str>, version: Version, purpose: Purpose) -> Result<Self, Refusal> {
         let body: Body = serde_json::from_slice(body).map_err(|error| {
             Refusal::invalid(if error.is_data() {
                 format!("body: {error}")
@@ -73,6 +85,12 @@ impl Prompt {
                 "The request body is not valid JSON.".to_owned()
             })
         })?;
+        let sampling = [("temperature", &body.temperature), ("top_p", &body.top_p), ("top_k", &body.top_k)];
+        if version == Version::Of2026
+            && let Some((name, _)) = sampling.iter().find(|(_, value)| value.is_some())
+        {
+            return Err(Refusal::invalid(format!("{name}: Extra inputs are not permitted")));
+        }
         let id = body.model.ok_or_else(|| required("model"))?;
         let max_tokens = match purpose {
             Purpose::Reply => body.max_tokens.ok_or_else(|| required("max_tokens"))?,
@@ -251,7 +269,8 @@ mod tests {
         let mut body =
             json!({"model": "claude-sonnet-5-5", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]});
         change(&mut body);
-        Prompt::read(body.to_string().as_bytes(), None, Purpose::Reply).map_err(|refusal| refusal.message)
+        Prompt::read(body.to_string().as_bytes(), None, Version::Of2026, Purpose::Reply)
+            .map_err(|refusal| refusal.message)
     }
 
     #[test]
@@ -262,6 +281,7 @@ mod tests {
         };
         refused(|b| drop(b.as_object_mut().unwrap().remove("max_tokens")), "max_tokens: Field required");
         refused(|b| drop(b.as_object_mut().unwrap().remove("model")), "model: Field required");
+        refused(|b| b["temperature"] = json!(1.0), "temperature: Extra inputs are not permitted");
         refused(|b| b["max_tokens"] = json!(0), "greater than or equal to 1");
         refused(|b| b["max_tokens"] = json!(999_999), "maximum allowed number of output tokens");
         refused(|b| b["max_tokens"] = json!("ten"), "body: ");

