@@ -110,6 +110,12 @@ impl PageRequest {
         self.backend().get_session(id, self.query.page.clone(), via).await
     }
 
+    /// The newest branch of the session that the path names, whatever the address adds to it.
+    pub(super) async fn newest(&self, id: &str) -> Result<SessionPage, ApiError> {
+        let (Ok(id), false) = (id.parse(), self.asker.new) else { return Err(ApiError::not_found()) };
+        self.backend().get_session(id, None, None).await
+    }
+
     /// The page of a session that cannot be shown.
     pub(super) async fn refuse(&self, error: ApiError) -> Response {
         match error.code {

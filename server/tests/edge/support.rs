@@ -10,8 +10,8 @@ use std::{
 use app::{
     backend::{Backend, Fut, SendRequest},
     domain::{
-        Created, Cursor, MessageId, ModelInfo, Models, Outcome, Session, SessionId, SessionList, SessionPage,
-        SessionRow, Timestamp, TurnEvent, TurnId, Usage, UserId,
+        Created, Cursor, Message, MessageId, ModelInfo, Models, Outcome, Role, Session, SessionId, SessionList,
+        SessionPage, SessionRow, Timestamp, TurnEvent, TurnId, Usage, UserId,
     },
     error::ApiError,
     sse::{EventStream, Frame},
@@ -205,7 +205,9 @@ impl Server {
     pub(crate) fn own(&self, user: UserId, id: SessionId, title: &str, active_turn: Option<TurnId>) {
         let at = Timestamp::from_millis(1);
         let session = Session { session_id: id, title: title.into(), created_at: at, updated_at: at, model: None };
-        let page = SessionPage { session, messages: Vec::new(), active_turn, next: None };
+        // Where a turn is running, its question is there.
+        let messages = active_turn.map(|_| question()).into_iter().collect();
+        let page = SessionPage { session, messages, active_turn, next: None };
         self.script.lock().unwrap().sessions.insert(id, (user, page));
     }
 
@@ -253,6 +255,28 @@ pub(crate) fn session_id(n: u128) -> SessionId {
 }
 pub(crate) fn turn_id(n: u128) -> TurnId {
     TurnId::from_parts(Timestamp::from_millis(3), n)
+}
+
+pub(crate) fn question() -> Message {
+    let at = Timestamp::from_millis(1);
+    Message {
+        message_id: MessageId::from_parts(at, 5),
+        parent_id: None,
+        role: Role::User,
+        text: "A question".into(),
+        thinking: None,
+        turn_id: None,
+        model: None,
+        outcome: None,
+        stop_reason: None,
+        error: None,
+        usage: None,
+        timing: None,
+        seams: Vec::new(),
+        left_out: None,
+        siblings: None,
+        created_at: at,
+    }
 }
 
 pub(crate) fn start(turn: TurnId) -> Frame {
