@@ -42,6 +42,8 @@ pub(crate) struct Script {
     pub(crate) fails: Option<ApiError>,
     /// Where a plain form leads.
     pub(crate) leads_to: Option<String>,
+    /// What a plain form deletes.
+    pub(crate) deletes: Option<(SessionId, String)>,
     pub(crate) sessions: HashMap<SessionId, (UserId, SessionPage)>,
     /// One for each stream that is asked for; then there are none.
     pub(crate) streams: VecDeque<mpsc::UnboundedReceiver<Frame>>,
@@ -65,6 +67,9 @@ impl Fake {
         let mut script = self.script.lock().unwrap();
         script.asked.push(asked);
         script.users.push(self.context.user);
+        if let (Some(form), Some((id, title))) = (&self.context.form, &script.deletes) {
+            form.set_deleted(*id, title.clone());
+        }
         if let (Some(form), Some(to)) = (&self.context.form, &script.leads_to) {
             form.set(to.clone());
         }
