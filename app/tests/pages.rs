@@ -1,5 +1,6 @@
 //! The pages as the server renders them.
 #![cfg(feature = "ssr")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 
