@@ -148,7 +148,11 @@ fn talk() -> Vec<Message> {
     vec![
         question(1, "Our nightly export takes 40 minutes. Where should I look first?", "2026-11-24T10:38:00Z"),
         answer(2, REPLY, Outcome::Complete),
-        question(3, "Show me that one query, and how to bring it in without a night going wrong.", "2026-11-24T10:41:00Z"),
+        question(
+            3,
+            "Show me that one query, and how to bring it in without a night going wrong.",
+            "2026-11-24T10:41:00Z",
+        ),
     ]
 }
 
@@ -275,7 +279,8 @@ fn what_the_model_cannot_see_is_said_where_it_begins() {
     messages.push(Message { left_out: Some(2), ..answer(4, "Yes.", Outcome::Complete) });
     let mut data = chat(messages, None);
     let html_here = html(data.clone());
-    let (before, after) = html_here.split_once("The oldest 2 messages no longer fit. Claude reads from here on.").unwrap();
+    let (before, after) =
+        html_here.split_once("The oldest 2 messages no longer fit. Claude reads from here on.").unwrap();
     assert!(before.contains("Our nightly export") && after.contains("Show me that one query"));
     if let Some(page) = &mut data.page {
         page.next = Some("older".into());

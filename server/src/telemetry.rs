@@ -19,13 +19,14 @@ where
     let ours = filter_fn(|line| {
         let own = ["server", "outlast"].contains(&line.target().split("::").next().unwrap_or_default());
         *line.level() <= if own { Level::INFO } else { Level::WARN }
-    });
+    })
+    .with_max_level_hint(Level::INFO);
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
         LogFormat::Text => layer.with_target(false).boxed(),
     };
-    Box::new(tracing_subscriber::registry().with(layer.with_filter(ours)))
+    Box::new(tracing_subscriber::registry().with(layer).with(ours))
 }
 
 /// Makes it the process's own, and lets panics leave a line that names their place alone.

@@ -1,5 +1,5 @@
 //! Turns from send to stored message, on the embedded engine and the simulator.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod rig;
 

@@ -4,10 +4,13 @@ pub mod chat;
 pub mod models;
 pub mod sessions;
 
+#[cfg(feature = "ssr")]
 use std::str::FromStr;
 
+#[cfg(feature = "ssr")]
 use leptos::prelude::use_context;
 
+#[cfg(feature = "ssr")]
 use crate::{backend::SharedBackend, error::ApiError};
 
 /// All endpoints, for the router's checks and the tests.
@@ -25,19 +28,19 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/api/chat/stop"),
 ];
 
-#[cfg_attr(not(feature = "ssr"), expect(dead_code, reason = "bodies of server functions exist on the server only"))]
+#[cfg(feature = "ssr")]
 fn backend() -> Result<SharedBackend, ApiError> {
     use_context::<SharedBackend>().ok_or_else(ApiError::internal)
 }
 
 /// A field that must parse: else 422, naming it.
-#[cfg_attr(not(feature = "ssr"), expect(dead_code, reason = "bodies of server functions exist on the server only"))]
+#[cfg(feature = "ssr")]
 fn field<T: FromStr>(name: &str, value: &str) -> Result<T, ApiError> {
     value.parse().map_err(|_| ApiError::invalid(name, format!("`{name}` is not well-formed.")))
 }
 
 /// As [`field`], for what may be absent. An empty form field counts as absent.
-#[cfg_attr(not(feature = "ssr"), expect(dead_code, reason = "bodies of server functions exist on the server only"))]
+#[cfg(feature = "ssr")]
 fn optional<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, ApiError> {
     value.filter(|v| !v.is_empty()).map(|v| field(name, v)).transpose()
 }

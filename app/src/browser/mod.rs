@@ -34,7 +34,7 @@ thread_local! {
 #[must_use]
 pub fn page_data() -> Option<Arc<PageData>> {
     let json = document().get_element_by_id("page-data")?.text_content()?;
-    serde_json::from_str(&json).ok().map(Arc::new)
+    serde_json::from_slice(json.as_bytes()).ok().map(Arc::new)
 }
 
 /// Brings the hydrated page to life.

@@ -52,7 +52,7 @@ pub struct Timing {
 
 /// One event of a turn's stream. Concatenating the `text` of a stream, with `rewind` applied by offset,
 /// gives exactly the stored message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum TurnEvent {
     /// Every stream begins with it.

@@ -88,9 +88,9 @@ impl Backend for RequestBackend {
     fn delete_session(&self, session: SessionId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
         Box::pin(async move {
-            chat.delete(user, session).await?;
+            let title = chat.delete(user, session).await?;
             if let Some(form) = form {
-                form.set(format!("/?deleted={session}"));
+                form.set_deleted(session, title);
             }
             Ok(())
         })

@@ -42,7 +42,7 @@ enum DraftKind {
     /// A question of the person's.
     Question { text: String, parent: Parent },
     /// Another answer beside this one.
-    Retry { beside: TurnItem },
+    Retry { beside: Box<TurnItem> },
 }
 
 /// How often a send is tried before the person is told to try again.
@@ -74,7 +74,11 @@ impl Chat {
             self.inner.clock.now(),
         )?;
         let (session, model) = (beside.session, Some(beside.model.clone()));
-        self.submit(Draft { user, session, turn, model, new: false, kind: DraftKind::Retry { beside } }, run).await
+        self.submit(
+            Draft { user, session, turn, model, new: false, kind: DraftKind::Retry { beside: Box::new(beside) } },
+            run,
+        )
+        .await
     }
 
     async fn check_model(&self, id: &str) -> Result<(), ApiError> {

@@ -51,7 +51,7 @@ impl Chat {
     }
 
     /// Gone at once for everybody; its running turn is stopped.
-    pub(super) async fn delete(&self, user: UserId, id: SessionId) -> Result<(), ApiError> {
+    pub(super) async fn delete(&self, user: UserId, id: SessionId) -> Result<String, ApiError> {
         let now = self.inner.clock.now();
         let Some(session) = self.inner.store.tombstone(id, user, now).await.map_err(store)? else {
             return Err(ApiError::not_found());
@@ -70,7 +70,7 @@ impl Chat {
                 }
             });
         }
-        Ok(())
+        Ok(session.title)
     }
 
     pub(super) async fn restore(&self, user: UserId, id: SessionId) -> Result<(), ApiError> {

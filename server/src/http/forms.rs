@@ -2,32 +2,51 @@
 
 use std::sync::{Arc, OnceLock};
 
-use app::{domain::SessionId, error::Code};
+use app::{domain::SessionId, error::Code, page::Deleted};
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{access_log::Failed, origin};
-use crate::auth::identity::is_loopback;
+use crate::auth::{
+    identity::{cookies, is_loopback},
+    ownership::UNDO_MS,
+};
 
-/// The cookie that says which session this browser deleted by form just now: the page offers Undo for no other.
-pub const DELETED_COOKIE: &str = "outlast_deleted";
+/// The cookie that says which session this browser deleted by form just now, `<id>.<base64url title>`: an address
+/// alone, which anybody may send to anybody, offers no Undo.
+const DELETED: &str = "outlast_deleted";
+/// In seconds: as long as Undo works.
+const DELETED_LIFE: u64 = UNDO_MS / 1000;
 
 /// Where a person goes after a plain form. The backend sets it; it stays with whoever sets it first.
 #[derive(Debug, Clone, Default)]
-pub struct FormReply(Arc<OnceLock<String>>);
+pub struct FormReply(Arc<OnceLock<Reply>>);
+
+#[derive(Debug)]
+struct Reply {
+    location: String,
+    deleted: Option<Deleted>,
+}
 
 impl FormReply {
     /// A path of ours, such as `/c/{id}/live`.
     pub fn set(&self, location: impl Into<String>) {
-        let _ = self.0.set(location.into());
+        let _ = self.0.set(Reply { location: location.into(), deleted: None });
+    }
+
+    /// To a new chat, with Undo for the session that was deleted just now.
+    pub fn set_deleted(&self, session_id: SessionId, title: String) {
+        let location = format!("/?deleted={session_id}");
+        let _ = self.0.set(Reply { location, deleted: Some(Deleted { session_id, title }) });
     }
 
     /// What was set, if it is a path.
     #[must_use]
     pub fn get(&self) -> Option<&str> {
-        self.0.get().map(String::as_str).filter(|to| is_path(to))
+        self.0.get().map(|reply| reply.location.as_str()).filter(|to| is_path(to))
     }
 }
 
@@ -75,14 +94,25 @@ pub fn back(headers: &HeaderMap) -> String {
 pub fn done(reply: &FormReply, headers: &HeaderMap) -> Response {
     let to = reply.get().map_or_else(|| back(headers), ToOwned::to_owned);
     let mut res = see_other(&to);
-    if let Some(id) = to.strip_prefix("/?deleted=").and_then(|id| id.parse::<SessionId>().ok()) {
-        let secure = if is_loopback(headers) { "" } else { "; Secure" };
-        let cookie = format!("{DELETED_COOKIE}={id}; Max-Age=60; Path=/; HttpOnly; SameSite=Lax{secure}");
+    if let Some(Deleted { session_id, title }) = reply.0.get().and_then(|reply| reply.deleted.as_ref()) {
+        let (secure, title) = (if is_loopback(headers) { "" } else { "; Secure" }, URL_SAFE_NO_PAD.encode(title));
+        let cookie =
+            format!("{DELETED}={session_id}.{title}; Max-Age={DELETED_LIFE}; Path=/; HttpOnly; SameSite=Lax{secure}");
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             res.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
     res
+}
+
+/// What this browser deleted by form just now, if it is the session named.
+#[must_use]
+pub fn deleted(headers: &HeaderMap, session_id: SessionId) -> Option<Deleted> {
+    let (_, title) = cookies(headers, DELETED)
+        .filter_map(|value| value.split_once('.'))
+        .find(|(id, _)| id.parse() == Ok(session_id))?;
+    let title = String::from_utf8(URL_SAFE_NO_PAD.decode(title).ok()?).ok()?;
+    Some(Deleted { session_id, title })
 }
 
 /// The 303 of a form that did not work: to the page it was on, with the error's code.

@@ -7,7 +7,6 @@ use std::{collections::VecDeque, convert::Infallible};
 
 use app::{
     domain::{Cursor, MessageId, SessionId, TurnEvent, TurnId},
-    error::ApiError,
     markdown,
     page::{LIVE_MARKER, PageKind},
     shell,
@@ -42,7 +41,7 @@ pub async fn handler(
     req: Request,
 ) -> Response {
     let page = PageRequest::new(state, asker, nonce, &req);
-    let session = match page.session(&id).await {
+    let session = match page.newest(&id).await {
         Ok(session) => session,
         Err(error) => return page.refuse(error).await,
     };
@@ -53,10 +52,8 @@ pub async fn handler(
         Ok(html) => html,
         Err(error) => return errors::page(&error, &page.asker.request_id, &page.state.assets),
     };
-    let Some((head, tail)) = html.split_once(LIVE_MARKER) else {
-        tracing::error!(request_id = %page.asker.request_id, "the live page has no marker");
-        return errors::page(&ApiError::internal(), &page.asker.request_id, &page.state.assets);
-    };
+    // It may have ended between the two looks at it.
+    let Some((head, tail)) = html.split_once(LIVE_MARKER) else { return forms::see_other(&format!("/c/{session_id}")) };
     let growing = grow(page.backend(), session_id, turn, head.to_owned(), tail.to_owned());
     let mut res = Html(Body::from_stream(growing)).into_response();
     res.extensions_mut().insert(Streams);

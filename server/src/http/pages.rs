@@ -6,7 +6,7 @@ use app::{
     backend::SharedBackend,
     domain::{MessageId, SessionId, SessionList, SessionPage},
     error::{ApiError, Code},
-    page::{Deleted, Fresh, PageData, PageKind},
+    page::{Fresh, PageData, PageKind},
 };
 use axum::{
     body::Body,
@@ -17,7 +17,7 @@ use axum::{
 use futures::future;
 use leptos::{context::provide_context, nonce::Nonce};
 
-use super::{errors, forms::DELETED_COOKIE, headers::CspNonce, identify::Asker, theme};
+use super::{errors, forms, headers::CspNonce, identify::Asker, theme};
 use crate::{auth::identity::cookies, state::SharedState};
 
 /// A request for a page: who asks for it, and what its address and cookies say.
@@ -110,6 +110,12 @@ impl PageRequest {
         self.backend().get_session(id, self.query.page.clone(), via).await
     }
 
+    /// The newest branch of the session that the path names, whatever the address adds to it.
+    pub(super) async fn newest(&self, id: &str) -> Result<SessionPage, ApiError> {
+        let (Ok(id), false) = (id.parse(), self.asker.new) else { return Err(ApiError::not_found()) };
+        self.backend().get_session(id, None, None).await
+    }
+
     /// The page of a session that cannot be shown.
     pub(super) async fn refuse(&self, error: ApiError) -> Response {
         match error.code {
@@ -151,18 +157,10 @@ impl PageRequest {
             now: self.state.clock.now(),
             fresh: Fresh { session_id: self.state.clock.session_id(), turn_id: self.state.clock.turn_id() },
             error: self.query.error.or(failed),
-            deleted: self.deleted(),
+            deleted: self.query.deleted.and_then(|id| forms::deleted(&self.headers, id)),
             via: self.query.via.is_some(),
         };
         (data, failed)
-    }
-
-    /// What `?deleted=` names, if this browser deleted it (see `forms`): an address alone, which anybody may send to
-    /// anybody, shows nothing.
-    fn deleted(&self) -> Option<Deleted> {
-        let session_id = self.query.deleted?;
-        let own = cookies(&self.headers, DELETED_COOKIE).any(|id| id.parse() == Ok(session_id));
-        own.then(|| Deleted { session_id, title: String::new() })
     }
 
     /// The document.

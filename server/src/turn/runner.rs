@@ -30,7 +30,7 @@ type Io = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// What came of the one store call in flight.
 enum Answer {
     Put(Result<Append, StoreError>),
-    Looked(Result<Option<Segment>, StoreError>),
+    Looked(Result<Option<Box<Segment>>, StoreError>),
 }
 
 /// Why the runner stops writing.
@@ -259,14 +259,15 @@ impl Run<'_> {
             return;
         }
         let (store, turn, seq) = (self.turns.inner.store.clone(), self.live.turn.id, self.writer.next());
-        self.io = Some(Box::pin(async move { Answer::Looked(store.segment_at(turn, seq).await) }));
+        self.io =
+            Some(Box::pin(async move { Answer::Looked(store.segment_at(turn, seq).await.map(|s| s.map(Box::new))) }));
     }
 
     /// Takes in what the store said.
     async fn settle(&mut self, outcome: Answer) -> Option<Done> {
         let (seq, resolved, segment) = match outcome {
             Answer::Looked(Ok(None)) => return None,
-            Answer::Looked(Ok(Some(met))) => (self.writer.next(), self.writer.looked(&met), met),
+            Answer::Looked(Ok(Some(met))) => (self.writer.next(), self.writer.looked(&met), *met),
             Answer::Looked(Err(error)) => {
                 tracing::warn!(turn = %self.live.turn.id, %error, "the log could not be looked at");
                 return None;

@@ -32,6 +32,11 @@ async fn a_stream_may_end_after_the_shutdown_began_and_nothing_new_begins() {
     let stream = server.stream();
     let mut res = server.get(&format!("/api/chat/follow?turn_id={}", turn_id(1))).send().await.unwrap();
     let mut idle = TcpStream::connect(&server.host).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok") {
+        soon(idle.read_buf(&mut answer)).await.unwrap();
+    }
     server.stop.take().unwrap().send(()).unwrap();
     // The idle connection closes, and with it the last sign that somebody listens.
     soon(idle.read_to_end(&mut Vec::new())).await.unwrap();

@@ -89,9 +89,10 @@ async fn who_wants_data_gets_data() {
 async fn undo_is_offered_to_the_browser_that_deleted() {
     let server = Server::start().await;
     let id = session_id(1);
-    server.script.lock().unwrap().leads_to = Some(format!("/?deleted={id}"));
+    server.script.lock().unwrap().deletes = Some((id, "Ünder; the <title>".into()));
     let from = format!("{}/c/{id}", server.base);
     let res = server.form("/api/sessions/delete", &format!("session_id={id}"), &from).send().await.unwrap();
+    assert_eq!(header(&res, "location"), format!("/?deleted={id}"));
     let cookies: Vec<_> = res.headers().get_all("set-cookie").iter().map(|v| v.to_str().unwrap()).collect();
     let deleted = cookies.iter().find(|c| c.starts_with("outlast_deleted=")).unwrap();
     assert!(deleted.contains("Max-Age=60") && deleted.contains("HttpOnly"));
@@ -100,8 +101,11 @@ async fn undo_is_offered_to_the_browser_that_deleted() {
         let get = server.get(&format!("/?deleted={id}")).header("cookie", cookie);
         async { get.send().await.unwrap().text().await.unwrap() }
     };
-    assert!(page(cookie).await.contains(&id.to_string()));
-    assert!(!page("outlast_deleted=x".into()).await.contains(&id.to_string()));
+    let html = page(cookie).await;
+    assert!(html.contains("Ünder; the &lt;title&gt;") && html.contains(&id.to_string()));
+    for other in [String::new(), "outlast_deleted=x".into(), format!("outlast_deleted={}.eA", session_id(2))] {
+        assert!(!page(other).await.contains(&id.to_string()));
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 use app::{
-    domain::{Cursor, TurnEvent},
+    domain::{Cursor, Message, Outcome, Role, TurnEvent},
     sse::Frame,
 };
 
@@ -101,6 +101,28 @@ async fn with_no_turn_running_it_is_the_chat() {
     assert_eq!(res.status(), 303);
     assert_eq!(header(&res, "location"), format!("/c/{}", session_id(1)));
     assert!(!res.bytes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_stored_meanwhile_is_in_the_chat() {
+    let server = Server::start().await;
+    let id = session_id(1);
+    server.own(user(1), id, "Just done", Some(turn_id(1)));
+    let answer = Message { message_id: turn_id(1).into(), parent_id: Some(question().message_id), ..question() };
+    let answer =
+        Message { role: Role::Assistant, turn_id: Some(turn_id(1)), outcome: Some(Outcome::Complete), ..answer };
+    server.script.lock().unwrap().sessions.get_mut(&id).unwrap().1.messages.push(answer);
+    let res = server.get(&format!("/c/{id}/live")).header("cookie", server.cookie(user(1))).send().await.unwrap();
+    assert_eq!((res.status().as_u16(), header(&res, "location")), (303, format!("/c/{id}").as_str()));
+}
+
+#[tokio::test]
+async fn it_shows_the_newest_branch_whatever_the_address_says() {
+    let server = Server::start().await;
+    server.own(user(1), session_id(1), "A chat", Some(turn_id(1)));
+    let path = format!("/c/{}/live?via={}&page=x", session_id(1), turn_id(2));
+    server.get(&path).header("cookie", server.cookie(user(1))).send().await.unwrap();
+    assert_eq!(server.asked().remove(0), format!("get {} None None", session_id(1)));
 }
 
 #[tokio::test]

@@ -10,6 +10,5 @@ mod files;
 mod forms;
 mod headers;
 mod live;
-mod log;
 mod pages;
 mod support;

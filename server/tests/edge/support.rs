@@ -10,8 +10,8 @@ use std::{
 use app::{
     backend::{Backend, Fut, SendRequest},
     domain::{
-        Created, Cursor, MessageId, ModelInfo, Models, Outcome, Session, SessionId, SessionList, SessionPage,
-        SessionRow, Timestamp, TurnEvent, TurnId, Usage, UserId,
+        Created, Cursor, Message, MessageId, ModelInfo, Models, Outcome, Role, Session, SessionId, SessionList,
+        SessionPage, SessionRow, Timestamp, TurnEvent, TurnId, Usage, UserId,
     },
     error::ApiError,
     sse::{EventStream, Frame},
@@ -42,6 +42,8 @@ pub(crate) struct Script {
     pub(crate) fails: Option<ApiError>,
     /// Where a plain form leads.
     pub(crate) leads_to: Option<String>,
+    /// What a plain form deletes.
+    pub(crate) deletes: Option<(SessionId, String)>,
     pub(crate) sessions: HashMap<SessionId, (UserId, SessionPage)>,
     /// One for each stream that is asked for; then there are none.
     pub(crate) streams: VecDeque<mpsc::UnboundedReceiver<Frame>>,
@@ -65,6 +67,9 @@ impl Fake {
         let mut script = self.script.lock().unwrap();
         script.asked.push(asked);
         script.users.push(self.context.user);
+        if let (Some(form), Some((id, title))) = (&self.context.form, &script.deletes) {
+            form.set_deleted(*id, title.clone());
+        }
         if let (Some(form), Some(to)) = (&self.context.form, &script.leads_to) {
             form.set(to.clone());
         }
@@ -205,7 +210,9 @@ impl Server {
     pub(crate) fn own(&self, user: UserId, id: SessionId, title: &str, active_turn: Option<TurnId>) {
         let at = Timestamp::from_millis(1);
         let session = Session { session_id: id, title: title.into(), created_at: at, updated_at: at, model: None };
-        let page = SessionPage { session, messages: Vec::new(), active_turn, next: None };
+        // Where a turn is running, its question is there.
+        let messages = active_turn.map(|_| question()).into_iter().collect();
+        let page = SessionPage { session, messages, active_turn, next: None };
         self.script.lock().unwrap().sessions.insert(id, (user, page));
     }
 
@@ -253,6 +260,28 @@ pub(crate) fn session_id(n: u128) -> SessionId {
 }
 pub(crate) fn turn_id(n: u128) -> TurnId {
     TurnId::from_parts(Timestamp::from_millis(3), n)
+}
+
+pub(crate) fn question() -> Message {
+    let at = Timestamp::from_millis(1);
+    Message {
+        message_id: MessageId::from_parts(at, 5),
+        parent_id: None,
+        role: Role::User,
+        text: "A question".into(),
+        thinking: None,
+        turn_id: None,
+        model: None,
+        outcome: None,
+        stop_reason: None,
+        error: None,
+        usage: None,
+        timing: None,
+        seams: Vec::new(),
+        left_out: None,
+        siblings: None,
+        created_at: at,
+    }
 }
 
 pub(crate) fn start(turn: TurnId) -> Frame {

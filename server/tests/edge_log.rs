@@ -1,3 +1,11 @@
+//! What the log says and what it never says. A process of its own: as long as only some threads have a subscriber,
+//! `tracing` may take a line that another thread reaches first for one that nobody wants.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what helps a test may fail it")]
+
+#[expect(dead_code, reason = "the other test binary uses all of it")]
+#[path = "edge/support.rs"]
+mod support;
+
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -7,7 +15,7 @@ use app::error::ApiError;
 use server::{config::LogFormat, telemetry};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::support::*;
+use support::*;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -66,7 +74,6 @@ async fn all_that_can_be_said(server: &Server) {
     server.post("/api/chat/send", &send).header("cookie", cookie).send().await.unwrap();
 }
 
-#[tokio::test]
 async fn nothing_that_anybody_says_is_in_the_log() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let lines = Lines::default();
@@ -81,7 +88,6 @@ async fn nothing_that_anybody_says_is_in_the_log() {
     }
 }
 
-#[tokio::test]
 async fn each_request_is_one_line_and_a_stream_one_more() {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(telemetry::subscriber(LogFormat::Json, lines.clone()));
@@ -118,4 +124,11 @@ async fn each_request_is_one_line_and_a_stream_one_more() {
 
     server.get("/healthz").send().await.unwrap();
     assert!(log().is_empty(), "a probe a second is no news");
+}
+
+/// One after the other: the subscriber is this thread's.
+#[tokio::test]
+async fn the_log_says_what_it_should_and_nothing_that_anybody_says() {
+    each_request_is_one_line_and_a_stream_one_more().await;
+    nothing_that_anybody_says_is_in_the_log().await;
 }
