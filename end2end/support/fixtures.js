@@ -6,7 +6,8 @@ import { Chat } from './chat.js';
 import { artifacts, Server } from './server.js';
 
 /** Chromium's words when a server goes away while a page is open. */
-export const CONNECTION_LOST = /ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
+export const CONNECTION_LOST =
+  /ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)|TypeError: network error/;
 
 export const test = base.extend({
   // One for all tests of a worker: each test is a new user, because each has a new browser context.

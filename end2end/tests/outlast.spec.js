@@ -156,7 +156,7 @@ test('a server killed in mid-reply and started again still brings the reply to i
   await chat.send(simulated('Survive', 'tokens=200 rate=40'));
   await chat.writing();
   await ownServer.stop('SIGKILL');
-  await expect(page.getByText('Reconnecting.', { exact: true })).toBeVisible();
+  await expect(page.getByRole('main').getByText('Reconnecting.', { exact: true })).toBeVisible();
   await shot('reconnecting');
   await ownServer.start();
   await chat.ended('complete', { timeout: 25_000 });

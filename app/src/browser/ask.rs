@@ -28,7 +28,6 @@ fn is_held(page: Page) -> bool {
 
 fn not_yet(page: Page) {
     page.not_yet.set(true);
-    page.say.set("You can send when it is done.".to_owned());
     spawn_local(async move {
         wake::pause(4000).await;
         page.not_yet.set(false);
@@ -71,9 +70,7 @@ pub(crate) fn edit(page: Page, key: MessageId, text: String) {
     if text.trim().is_empty() || is_held(page) {
         return;
     }
-    let mut ids = edited.siblings.as_ref().map_or_else(|| vec![edited.message_id], |s| s.ids.clone());
-    // The new question's own id is the server's secret until a reload; none is needed, as it is the last one.
-    ids.push(MessageId::from(TurnId::from_parts(dom::now(), dom::random())));
+    let ids = edited.siblings.as_ref().map_or_else(|| vec![edited.message_id], |s| s.ids.clone());
     hide_from(page, key);
     let parent = edited.parent_id.map_or_else(|| "root".to_owned(), |p| p.to_string());
     ask(page, text, edited.parent_id, Some(parent), Some(ids), None);
@@ -95,7 +92,7 @@ fn ask(
     text: String,
     leaf: Option<MessageId>,
     parent: Option<String>,
-    siblings: Option<Vec<MessageId>>,
+    others: Option<Vec<MessageId>>,
     give_back: Option<String>,
 ) {
     let now = dom::now();
@@ -103,7 +100,8 @@ fn ask(
     let before = Before { session: page.session.get_untracked(), title: page.title.get_untracked(), text: give_back };
     let new = before.session.is_none();
     let session = before.session.unwrap_or_else(|| SessionId::from_parts(now, dom::random()));
-    let own = siblings.as_ref().and_then(|ids| ids.last().copied()).unwrap_or_else(|| turn.into());
+    // The question's own id is known after a reload only; its answer's leads to the same branch.
+    let own = MessageId::from(turn);
     let question = Message {
         message_id: own,
         parent_id: leaf,
@@ -119,7 +117,7 @@ fn ask(
         timing: None,
         seams: Vec::new(),
         left_out: None,
-        siblings: siblings.map(|ids| Siblings { ids }),
+        siblings: others.map(|ids| Siblings { ids: ids.into_iter().chain([own]).collect() }),
         created_at: now,
     };
     if new {

@@ -92,10 +92,11 @@ fn edit(page: Page, message: &Message, text: String) -> AnyView {
     .into_any()
 }
 
-/// Leptos writes the text of a `textarea` as it is: whatever a person pastes would be HTML. The line break in front
-/// is the one that a parser drops.
+/// Leptos writes the text of a `textarea` as it is: whatever a person pastes would be HTML.
 fn escaped(text: &str) -> String {
-    ["\n", &text.replace('&', "&amp;").replace('<', "&lt;")].concat()
+    // A page's parser drops the first line break; one that the browser is given as `innerHTML` stays.
+    let first = if cfg!(feature = "ssr") { "\n" } else { "" };
+    [first, &text.replace('&', "&amp;").replace('<', "&lt;")].concat()
 }
 
 /// `2 of 3`, between the ways to the earlier and the later version.

@@ -56,7 +56,7 @@ fn stop(page: Page) -> AnyView {
         }
     };
     view! {
-        <span class="dock-live"><span class="dot dot-live"></span><span>{words}</span></span>
+        <span class="dock-live"><span class="dot dot-live"></span><span aria-live="polite">{words}</span></span>
         <button class="btn send" name="turn_id" value=turn>{icon("stop")}"Stop"</button>
     }
     .into_any()

@@ -104,7 +104,6 @@ fn row(page: Page, chat: &SessionRow) -> AnyView {
     } else {
         ().into_any()
     };
-    let label = |verb: &str| [verb, " “", &chat.title, "”"].concat();
     view! {
         <li>
             <div class="row" data-session=text.clone()>
@@ -113,10 +112,10 @@ fn row(page: Page, chat: &SessionRow) -> AnyView {
                 </a>
                 {dot}
                 <span class="row-tools js-only">
-                    <button class="icon-btn" type="button" data-do="rename-row" aria-label=label("Rename")>
+                    <button class="icon-btn" type="button" data-do="rename-row" aria-label="Rename">
                         {icon("pencil")}
                     </button>
-                    <button class="icon-btn" type="button" data-do="delete-row" aria-label=label("Delete")>
+                    <button class="icon-btn" type="button" data-do="delete-row" aria-label="Delete">
                         {icon("trash")}
                     </button>
                 </span>
