@@ -5,5 +5,6 @@ pub mod api;
 pub mod backend;
 pub mod domain;
 pub mod error;
+pub mod markdown;
 pub mod page;
 pub mod sse;
