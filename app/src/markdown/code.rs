@@ -3,69 +3,80 @@
 /// Longest name of an unknown language, in characters: the caption is one line.
 const LONGEST: usize = 24;
 
+/// Names, each with what else its language is called in a fence. One text, since in WASM a table of strings, or a
+/// `match` on them, takes several times as much.
+const NAMES: &str = "\
+Code:text txt plain plaintext
+Shell:bash sh zsh console shellsession
+C:
+C++:cpp cxx cc
+C#:cs csharp
+CSS:
+CSV:
+Dart:
+Diff:patch
+Dockerfile:docker
+Elixir:ex exs
+Erlang:erl
+Go:golang
+GraphQL:gql
+Haskell:hs
+Terraform:hcl tf
+HTML:htm
+HTTP:
+INI:
+Java:
+JavaScript:js mjs cjs node
+JSON:json5 jsonc
+JSX:
+Julia:jl
+Kotlin:kt kts
+LaTeX:tex
+Lua:
+Makefile:make mk
+Markdown:md
+Mermaid:
+nginx:
+Nix:
+Objective-C:objc
+OCaml:ml
+Perl:pl
+PHP:
+PowerShell:ps1 pwsh
+Protobuf:proto
+Python:py python3
+R:
+Regex:
+Ruby:rb
+Rust:rs
+Scala:
+SCSS:
+SQL:mysql postgres postgresql psql sqlite
+Svelte:
+SVG:
+Swift:
+TOML:
+TSX:
+TypeScript:ts mts cts
+Vue:
+WebAssembly:wasm wat
+XML:
+YAML:yml
+Zig:
+";
+
 /// The caption for a fence's info string: the language's own spelling, an unknown name as it was written, or `Code`.
 pub(super) fn name(info: &str) -> &str {
     let word = info.trim_start_matches(['{', '.', ' ']);
     let word = word.split([' ', '\t', ',', '{', '}', ':', ';']).next().unwrap_or_default();
-    let lower = word.to_ascii_lowercase();
-    match lower.as_str() {
-        "" | "text" | "txt" | "plain" | "plaintext" | "code" => "Code",
-        "bash" | "sh" | "shell" | "zsh" | "console" | "shellsession" => "Shell",
-        "c" => "C",
-        "c++" | "cpp" | "cxx" | "cc" => "C++",
-        "cs" | "csharp" | "c#" => "C#",
-        "css" => "CSS",
-        "csv" => "CSV",
-        "dart" => "Dart",
-        "diff" | "patch" => "Diff",
-        "docker" | "dockerfile" => "Dockerfile",
-        "elixir" | "ex" | "exs" => "Elixir",
-        "erlang" | "erl" => "Erlang",
-        "go" | "golang" => "Go",
-        "graphql" | "gql" => "GraphQL",
-        "haskell" | "hs" => "Haskell",
-        "hcl" | "terraform" | "tf" => "Terraform",
-        "html" | "htm" => "HTML",
-        "http" => "HTTP",
-        "ini" => "INI",
-        "java" => "Java",
-        "javascript" | "js" | "mjs" | "cjs" | "node" => "JavaScript",
-        "json" | "json5" | "jsonc" => "JSON",
-        "jsx" => "JSX",
-        "julia" | "jl" => "Julia",
-        "kotlin" | "kt" | "kts" => "Kotlin",
-        "latex" | "tex" => "LaTeX",
-        "lua" => "Lua",
-        "make" | "makefile" | "mk" => "Makefile",
-        "markdown" | "md" => "Markdown",
-        "mermaid" => "Mermaid",
-        "nginx" => "nginx",
-        "nix" => "Nix",
-        "objc" | "objective-c" => "Objective-C",
-        "ocaml" | "ml" => "OCaml",
-        "perl" | "pl" => "Perl",
-        "php" => "PHP",
-        "powershell" | "ps1" | "pwsh" => "PowerShell",
-        "proto" | "protobuf" => "Protobuf",
-        "python" | "py" | "python3" => "Python",
-        "r" => "R",
-        "regex" => "Regex",
-        "ruby" | "rb" => "Ruby",
-        "rust" | "rs" => "Rust",
-        "scala" => "Scala",
-        "scss" => "SCSS",
-        "sql" | "mysql" | "postgres" | "postgresql" | "psql" | "sqlite" => "SQL",
-        "svelte" => "Svelte",
-        "svg" => "SVG",
-        "swift" => "Swift",
-        "toml" => "TOML",
-        "tsx" => "TSX",
-        "typescript" | "ts" | "mts" | "cts" => "TypeScript",
-        "vue" => "Vue",
-        "wasm" | "wat" => "WebAssembly",
-        "xml" => "XML",
-        "yaml" | "yml" => "YAML",
-        "zig" => "Zig",
-        _ => word.char_indices().nth(LONGEST).map_or(word, |(end, _)| &word[..end]),
+    if word.is_empty() {
+        return "Code";
     }
+    for line in NAMES.split('\n') {
+        let mut names = line.split([':', ' ']);
+        if names.clone().any(|name| name.eq_ignore_ascii_case(word)) {
+            return names.next().unwrap_or_default();
+        }
+    }
+    word.char_indices().nth(LONGEST).map_or(word, |(end, _)| &word[..end])
 }

@@ -1,5 +1,7 @@
 //! The end of a half-finished line of text: what is open counts as closed.
 
+use super::insert;
+
 /// Longest text behind a `[` that is taken for a link's label, in bytes.
 const LABEL: usize = 80;
 
@@ -175,7 +177,7 @@ impl Scan<'_> {
         } else if open.at + 1 == at {
             self.fix.keep = open.at;
         } else {
-            self.fix.hide.push(open.at);
+            insert(&mut self.fix.hide, open.at);
         }
         None
     }
@@ -200,10 +202,9 @@ impl Scan<'_> {
                 self.fix.hide.retain(|at| *at < open.at);
                 self.code = 0;
             } else if self.fix.keep - open.at <= LABEL {
-                self.fix.hide.push(open.at);
+                insert(&mut self.fix.hide, open.at);
             }
         }
-        self.fix.hide.sort_unstable();
         // A mark can't close behind a space, and nothing shows what opens at the very end.
         loop {
             let kept = self.text[..self.fix.keep].trim_end().len();
@@ -266,7 +267,9 @@ fn address(text: &str) -> Address {
                     return Address::Not;
                 }
                 if title.starts_with(['"', '\'']) {
-                    let end = title[1..].find(&title[..1]).and_then(|end| Some(end + title[end..].find(')')?));
+                    let end = title[1..]
+                        .find(char::from(title.as_bytes()[0]))
+                        .and_then(|end| Some(end + title[end..].find(')')?));
                     return end.map_or(Address::Open, |end| Address::Closed(text.len() - title.len() + end + 1));
                 }
             }

@@ -281,8 +281,11 @@ fn blank_before(text: &str, at: usize) -> bool {
 /// while it is being written. They stand before the text, and what is made of them isn't shown.
 fn notes_ahead(text: &str) -> String {
     let mut out = String::new();
-    for rest in text.split("[^").skip(1) {
-        let Some((label, _)) = rest.split_once(']') else { continue };
+    for (at, _) in text.match_indices('^') {
+        if !text[..at].ends_with('[') {
+            continue;
+        }
+        let label = text[at + 1..].split(']').next().unwrap_or_default();
         let plain = label.len() <= 24 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if plain && !label.is_empty() {
             out.push_str("[^");

@@ -45,10 +45,18 @@ pub fn render(markdown: &str, seams: &[u32]) -> String {
 /// As [`render`], with [`Options`].
 #[must_use]
 pub fn render_with(markdown: &str, seams: &[u32], options: &Options) -> String {
-    let mut seams = seams.to_vec();
-    seams.sort_unstable();
+    let mut sorted = Vec::with_capacity(seams.len());
+    for seam in seams {
+        insert(&mut sorted, *seam);
+    }
     let mut state = write::State::default();
-    write::blocks(&parse(markdown), &seams, &options.prefix, options.caret, &mut state)
+    write::blocks(&parse(markdown), &sorted, &options.prefix, options.caret, &mut state)
+}
+
+/// Inserts in order. There are few, and a general sort weighs 3 KB in WASM.
+fn insert<T: Ord>(sorted: &mut Vec<T>, item: T) {
+    let at = sorted.iter().rposition(|before| *before <= item).map_or(0, |before| before + 1);
+    sorted.insert(at, item);
 }
 
 /// An event and where in the source it stands.

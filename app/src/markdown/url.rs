@@ -26,9 +26,8 @@ pub(super) fn image_host(url: &str) -> Option<&str> {
     if !web(url) || url.contains(char::is_control) {
         return None;
     }
-    let rest = url.split_once("://")?.1;
-    // Browsers take `\` for `/` here; whoever reads the host must, too.
-    let authority = rest.split(['/', '\\', '?', '#']).next()?;
+    // Behind `https://`. Browsers take `\` for `/` here; whoever reads the host must, too.
+    let authority = url.split(['/', '\\', '?', '#']).nth(2)?;
     let host = authority.rsplit('@').next()?;
     (!host.is_empty()).then_some(host)
 }

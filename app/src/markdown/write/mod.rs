@@ -15,6 +15,7 @@ const CARET: &str = "<span class=\"caret\" aria-hidden=\"true\"></span>";
 const SEAM: &str = "<span class=\"seam\"><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\">\
     <rect x=\"5\" y=\"1\" width=\"6\" height=\"14\" class=\"ground\"/><circle cx=\"8\" cy=\"8\" r=\"3.25\" \
     class=\"solid\"/></svg><span class=\"seam-note\">Picked up where it left off</span></span>";
+
 /// What one block leaves to the next.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
@@ -27,7 +28,8 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The level of the next heading: the question above is `h2`, and no level is left out on the way down.
+    /// Whether the next heading, of this level in the text, is an `h3`; else it is an `h4`. The question above is `h2`,
+    /// and no level is left out on the way down.
     fn heading(&mut self, level: u8) -> bool {
         let bit = 1 << level;
         self.headings = self.headings & (bit - 1) | bit;

@@ -19,6 +19,7 @@ const BOX_DONE: &str = "<span class=\"box box-on\" role=\"img\" aria-label=\"don
 const BOX_OPEN: &str = "<span class=\"box\" role=\"img\" aria-label=\"open\"></span>";
 const COPY: &str = "<button type=\"button\" class=\"btn btn-quiet btn-s js-only\" data-copy=\"\"><svg \
     class=\"icon icon-s\" viewBox=\"0 0 20 20\" aria-hidden=\"true\"><use href=\"#i-copy\"/></svg>Copy</button>";
+
 /// A task's box.
 pub(super) fn check_box(done: bool) -> &'static str {
     if done { BOX_DONE } else { BOX_OPEN }
