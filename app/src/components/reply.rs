@@ -144,5 +144,5 @@ pub fn looks_again(page: Page) -> Option<AnyView> {
         "</div></aside>",
     ]
     .concat();
-    Some(view! { <noscript inner_html=html></noscript> }.into_any())
+    Some(view! { <div class="nojs-only" inner_html=html></div> }.into_any())
 }
