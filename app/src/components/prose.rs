@@ -1,6 +1,9 @@
 //! The one place that turns a reply's Markdown into HTML, for stored replies and for those being written.
 
-use crate::domain::Message;
+use crate::{
+    domain::Message,
+    markdown::{self, Live, Options, Update},
+};
 
 /// In the browser's copy of a message: there is a text, and it is in the page already.
 pub const ELSEWHERE: &str = " ";
@@ -11,43 +14,41 @@ pub fn stored(message: &Message) -> String {
     if message.text == ELSEWHERE {
         return String::new();
     }
-    stand_in(&message.text, false)
-}
-
-fn stand_in(text: &str, caret: bool) -> String {
-    let mut out = String::new();
-    for p in text.split("\n\n").filter(|p| !p.trim().is_empty()) {
-        out.push_str("<p>");
-        out.push_str(&p.replace('&', "&amp;").replace('<', "&lt;"));
-        out.push_str("</p>");
-    }
-    if caret {
-        out.push_str("<span class=\"caret\" aria-hidden=\"true\"></span>");
-    }
-    out
+    let seams: Vec<u32> = message.seams.iter().filter(|s| !s.planned).map(|s| s.offset).collect();
+    let options = Options { prefix: message.message_id.to_string(), caret: false };
+    markdown::render_with(&message.text, &seams, &options)
 }
 
 /// A reply's HTML while it grows: blocks that are done, once each, and the open one again and again.
-pub struct Growing {
-    text: String,
-}
+pub struct Growing(Live);
 
 impl Growing {
-    /// `prefix` begins the ids of its elements.
+    /// `prefix` begins the ids of its elements: the message's id.
     #[must_use]
-    pub fn new(_prefix: &str) -> Self {
-        Self { text: String::new() }
+    pub fn new(prefix: String) -> Self {
+        Self(Live::new(Options { prefix, caret: true }))
     }
 
-    /// Takes more text; gives the HTML of blocks closed since, and of the open tail.
-    pub fn push(&mut self, text: &str) -> (String, String) {
-        self.text.push_str(text);
-        (String::new(), stand_in(&self.text, true))
+    /// How many bytes of the text it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.text().len()
     }
 
-    /// Takes the last of the text; every block is closed.
-    pub fn end(&mut self, text: &str) -> (String, String) {
-        self.text.push_str(text);
-        (stand_in(&self.text, false), String::new())
+    /// Whether it has no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.text().is_empty()
+    }
+
+    /// Takes back all text past so many bytes. Says how many of the closed blocks given so far remain.
+    pub fn cut(&mut self, bytes: usize) -> usize {
+        self.0.truncate(bytes)
+    }
+
+    /// Takes more text, and renders what has changed. At the `last` every block is closed, and there is no caret.
+    pub fn push(&mut self, text: &str, last: bool) -> Update {
+        self.0.push(text);
+        if last { Update { closed: vec![self.0.finish()], tail: String::new() } } else { self.0.update() }
     }
 }
