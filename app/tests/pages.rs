@@ -1,6 +1,6 @@
 //! The pages as the server renders them.
 #![cfg(feature = "ssr")]
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
 

@@ -97,9 +97,13 @@ fn click(page: Page, target: &Element) -> bool {
         }
         return true;
     }
-    if let Some(button) = dom::closest(target, ".code figcaption button") {
+    if let Some(button) = dom::closest(target, "[data-copy]") {
         let code = dom::closest(&button, ".code").and_then(|c| dom::within(&c, "pre")).and_then(|p| p.text_content());
         clipboard::copy(page, button, &code.unwrap_or_default());
+        return true;
+    }
+    if let Some(button) = dom::closest(target, ".blocked [data-src]") {
+        load_image(&button);
         return true;
     }
     let Some(button) = dom::closest(target, "[data-do]") else { return false };
@@ -143,6 +147,17 @@ fn click(page: Page, target: &Element) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Puts the image in its box's place: its host learns of it only now, and not from where.
+fn load_image(button: &HtmlElement) {
+    let Some(frame) = dom::closest(button, ".blocked") else { return };
+    let Ok(image) = document().create_element("img") else { return };
+    let attribute = |name| button.get_attribute(name).unwrap_or_default();
+    let _ = image.set_attribute("referrerpolicy", "no-referrer");
+    let _ = image.set_attribute("alt", &attribute("data-alt"));
+    let _ = image.set_attribute("src", &attribute("data-src"));
+    let _ = frame.replace_with_with_node_1(&image);
 }
 
 /// Turns a row into the form that renames it.

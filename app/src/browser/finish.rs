@@ -8,6 +8,7 @@ use super::{chats, painter::Painter, scroll};
 use crate::{
     components::words,
     domain::{Message, Outcome, Role, Siblings, TurnError, TurnEvent, Usage},
+    markdown,
     pages::state::{Live, Page, Phase},
 };
 
@@ -20,7 +21,9 @@ pub(crate) fn end(page: Page, live: Live, painter: &Painter, event: TurnEvent) {
         Outcome::Stopped => "Stopped.".to_owned(),
         // Said by the words themselves, which are an alert.
         Outcome::Failed => String::new(),
-        Outcome::Complete => ["Reply finished, ", &words::counted(words::count(&text), "word", "words"), "."].concat(),
+        Outcome::Complete => {
+            ["Reply finished, ", &words::counted(markdown::words(&text).into(), "word", "words"), "."].concat()
+        }
     };
     let id = live.turn.into();
     let mut ids = live.before.get_value();

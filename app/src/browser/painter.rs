@@ -19,10 +19,10 @@ struct Inner {
     growing: Growing,
     /// Text that came since the last frame.
     fresh: String,
-    /// Nodes of `.prose` that belong to closed blocks.
-    closed: u32,
-    /// The whole text must be drawn anew: some was taken back.
-    again: bool,
+    /// How many nodes `.prose` has up to the end of each closed block.
+    closed: Vec<u32>,
+    /// Some text was taken back since the last frame.
+    cut: bool,
     /// The text's height is held until it has grown past it again.
     held: bool,
     thinking_changed: bool,
@@ -45,10 +45,10 @@ impl Painter {
         let inner = Inner {
             content: Content::default(),
             model: None,
-            growing: Growing::new(&live.turn.to_string()),
+            growing: Growing::new(live.turn.to_string()),
             fresh: String::new(),
-            closed: 0,
-            again: false,
+            closed: Vec::new(),
+            cut: false,
             held: false,
             thinking_changed: false,
             thinking_since: None,
@@ -90,7 +90,7 @@ impl Painter {
             return;
         }
         inner.content.rewind(offset);
-        inner.again = true;
+        inner.cut = true;
         inner.thinking_changed = true;
         drop(inner);
         self.schedule();
@@ -124,7 +124,7 @@ impl Painter {
         }
         let Some(reply) = dom::by_id(&["reply-", &self.live.turn.to_string()].concat()) else { return };
         if let Some(prose) = dom::within(&reply, ".prose") {
-            inner.write(&self.live, &prose, last);
+            inner.write(&prose, last);
         }
         if std::mem::take(&mut inner.thinking_changed)
             && let Some(p) = dom::within(&reply, ".think p")
@@ -172,26 +172,32 @@ impl Painter {
 }
 
 impl Inner {
-    fn write(&mut self, live: &Live, prose: &HtmlElement, last: bool) {
-        if self.again {
-            self.again = false;
+    fn write(&mut self, prose: &HtmlElement, last: bool) {
+        if std::mem::take(&mut self.cut) {
             // The text below must not jump up: the height stays until the new text has passed it.
             let height = prose.offset_height();
             let _ = prose.style().set_property("min-block-size", &[&height.to_string(), "px"].concat());
             self.held = true;
-            prose.set_inner_html("");
-            self.closed = 0;
-            self.growing = Growing::new(&live.turn.to_string());
-            self.fresh = self.content.of(PieceKind::Text);
+            let text = self.content.of(PieceKind::Text);
+            let remain = self.growing.cut(text.len());
+            self.closed.truncate(remain);
+            // What came after the cut, and what the cut took too much of.
+            text.get(self.growing.len()..).unwrap_or_default().clone_into(&mut self.fresh);
+        } else if self.fresh.is_empty() && !last {
+            self.finish_hold(prose, last);
+            return;
         }
-        let fresh = std::mem::take(&mut self.fresh);
-        if !fresh.is_empty() || last {
-            let (closed, tail) = if last { self.growing.end(&fresh) } else { self.growing.push(&fresh) };
-            cut(prose, self.closed);
-            append(prose, &closed);
-            self.closed = prose.child_nodes().length();
-            append(prose, &tail);
+        let update = self.growing.push(&std::mem::take(&mut self.fresh), last);
+        cut(prose, self.closed.last().copied().unwrap_or_default());
+        for block in &update.closed {
+            append(prose, block);
+            self.closed.push(prose.child_nodes().length());
         }
+        append(prose, &update.tail);
+        self.finish_hold(prose, last);
+    }
+
+    fn finish_hold(&mut self, prose: &HtmlElement, last: bool) {
         if self.held && (last || passed(prose)) {
             self.held = false;
             let _ = prose.style().remove_property("min-block-size");

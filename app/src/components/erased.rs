@@ -38,14 +38,12 @@ where
 mod browser {
     use std::any::Any;
 
-    use leptos::{
-        tachys::{
-            html::attribute::any_attribute::AnyAttribute,
-            hydration::Cursor,
-            no_attrs,
-            renderer::types::{Element, Node, Placeholder},
-            view::{Mountable, Position, PositionState, Render, RenderHtml},
-        },
+    use leptos::tachys::{
+        html::attribute::any_attribute::AnyAttribute,
+        hydration::Cursor,
+        no_attrs,
+        renderer::types::{Element, Node, Placeholder},
+        view::{Mountable, Position, PositionState, Render, RenderHtml},
     };
 
     /// What is done to a view whose type is forgotten.

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::Message,
-    markdown::{self, Options},
+    markdown::{self, Live, Options, Update},
 };
 
 /// In the browser's copy of a message: there is a text, and it is in the page already.
@@ -14,34 +14,41 @@ pub fn stored(message: &Message) -> String {
     if message.text == ELSEWHERE {
         return String::new();
     }
-    // A planned hand-over leaves no mark.
     let seams: Vec<u32> = message.seams.iter().filter(|s| !s.planned).map(|s| s.offset).collect();
-    let prefix = message.message_id.to_string();
-    markdown::render_with(&message.text, &seams, &Options { prefix, caret: false })
+    let options = Options { prefix: message.message_id.to_string(), caret: false };
+    markdown::render_with(&message.text, &seams, &options)
 }
 
 /// A reply's HTML while it grows: blocks that are done, once each, and the open one again and again.
-pub struct Growing {
-    live: markdown::Live,
-}
+pub struct Growing(Live);
 
 impl Growing {
-    /// `prefix` begins the ids of its elements.
+    /// `prefix` begins the ids of its elements: the message's id.
     #[must_use]
-    pub fn new(prefix: &str) -> Self {
-        Self { live: markdown::Live::new(Options { prefix: prefix.to_owned(), caret: true }) }
+    pub fn new(prefix: String) -> Self {
+        Self(Live::new(Options { prefix, caret: true }))
     }
 
-    /// Takes more text; gives the HTML of blocks closed since, and of the open tail.
-    pub fn push(&mut self, text: &str) -> (String, String) {
-        self.live.push(text);
-        let update = self.live.update();
-        (update.closed.concat(), update.tail)
+    /// How many bytes of the text it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.text().len()
     }
 
-    /// Takes the last of the text; every block is closed.
-    pub fn end(&mut self, text: &str) -> (String, String) {
-        self.live.push(text);
-        (self.live.finish(), String::new())
+    /// Whether it has no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.text().is_empty()
+    }
+
+    /// Takes back all text past so many bytes. Says how many of the closed blocks given so far remain.
+    pub fn cut(&mut self, bytes: usize) -> usize {
+        self.0.truncate(bytes)
+    }
+
+    /// Takes more text, and renders what has changed. At the `last` every block is closed, and there is no caret.
+    pub fn push(&mut self, text: &str, last: bool) -> Update {
+        self.0.push(text);
+        if last { Update { closed: vec![self.0.finish()], tail: String::new() } } else { self.0.update() }
     }
 }

@@ -145,5 +145,5 @@ pub fn looks_again(page: Page) -> Option<Erased> {
         "</div></aside>",
     ]
     .concat();
-    Some(view! { <noscript inner_html=html></noscript> }.erase())
+    Some(view! { <div class="nojs-only" inner_html=html></div> }.erase())
 }

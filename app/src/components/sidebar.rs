@@ -135,10 +135,12 @@ fn theme(page: Page) -> Erased {
         .erase()
     };
     view! {
-        <form class="seg" method="post" action="/theme" role="group" aria-label="Theme">
-            {button(Theme::System, "system", "As the system", "auto")}
-            {button(Theme::Light, "light", "Light", "sun")}
-            {button(Theme::Dark, "dark", "Dark", "moon")}
+        <form method="post" action="/theme">
+            <div class="seg" role="group" aria-label="Theme">
+                {button(Theme::System, "system", "As the system", "auto")}
+                {button(Theme::Light, "light", "Light", "sun")}
+                {button(Theme::Dark, "dark", "Dark", "moon")}
+            </div>
         </form>
     }
     .erase()

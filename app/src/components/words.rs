@@ -91,12 +91,6 @@ fn month(number: u8) -> &'static str {
     MONTHS.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or_default()
 }
 
-/// How many words a text has.
-#[must_use]
-pub fn count(text: &str) -> u64 {
-    text.split_whitespace().count() as u64
-}
-
 /// A session's title until it is renamed: the first 60 characters of its first message, on one line.
 #[must_use]
 pub fn title(text: &str) -> String {
