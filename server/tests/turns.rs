@@ -219,6 +219,8 @@ async fn a_deleted_chat_is_gone_at_once_and_comes_back() {
     backend.restore_session(session).await.unwrap();
     let page = backend.get_session(session, None, None).await.unwrap();
     assert_eq!(page.messages[0].role, Role::User);
+    assert_eq!(page.messages[1].outcome, Some(Outcome::Stopped));
+    assert_eq!(page.messages[1].text, reader.text(), "what was written before the deletion came back too");
     // And it can be talked in again.
     let next = rig.turn();
     let mut again = Reader::default();

@@ -177,7 +177,7 @@ impl Chat {
         };
         if self.inner.turns.settle(&turn).await.map_err(store)? {
             if turn.state == TurnState::Done {
-                self.inner.store.clear_active(session.id, active).await.map_err(store)?;
+                self.inner.turns.rescue(&turn).await.map_err(store)?;
             }
             return Ok(None);
         }

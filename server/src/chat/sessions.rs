@@ -6,7 +6,10 @@ use app::{
 };
 
 use super::{Chat, errors::store, text};
-use crate::{auth::ownership, storage::SessionItem};
+use crate::{
+    auth::ownership,
+    storage::{SessionItem, TurnState},
+};
 
 /// Sessions of one page of the list.
 const PAGE: u32 = 50;
@@ -76,10 +79,22 @@ impl Chat {
     pub(super) async fn restore(&self, user: UserId, id: SessionId) -> Result<(), ApiError> {
         let now = self.inner.clock.now();
         if self.inner.store.restore(id, user, now).await.map_err(store)? {
-            return Ok(());
+            return self.rescue_stopped(id).await;
         }
         // Restoring what is there already is no fault.
         let found = self.inner.store.session(id).await.map_err(store)?;
         ownership::owned_session(found, user, now).map(|_| ())
+    }
+
+    /// The reply that the deletion stopped was not stored with its chat deleted; now it is.
+    async fn rescue_stopped(&self, id: SessionId) -> Result<(), ApiError> {
+        let Some(session) = self.inner.store.session(id).await.map_err(store)? else { return Ok(()) };
+        let Some(active) = session.active else { return Ok(()) };
+        match self.inner.store.turn(active).await.map_err(store)? {
+            // Still open, it is compacted as any other when its runner has stopped.
+            Some(turn) if turn.state == TurnState::Open => Ok(()),
+            Some(turn) => self.inner.turns.rescue(&turn).await.map_err(store),
+            None => self.inner.store.clear_active(id, active).await.map_err(store),
+        }
     }
 }

@@ -76,9 +76,11 @@ impl Store {
             };
             match (verdicts.first(), verdicts.get(1)) {
                 (Some(Verdict::Failed(turn)), session) => {
-                    // A turn that was done while its session was deleted is still the active one of the restored.
+                    // A turn that was done while its session was deleted is still the active one of the restored, and
+                    // has no message yet. Refused, somebody else has just stored it.
                     if active && matches!(session, Some(Verdict::Held)) {
-                        self.clear_active(tx.session, tx.turn.id).await?;
+                        let items = vec![self.tx_change(release(tx)?)?, self.tx_put(head, None, Item::new())?];
+                        self.transact(DOING, None, items).await?;
                     }
                     return Ok(not_open(turn.as_ref()));
                 }

@@ -88,6 +88,15 @@ impl Turns {
         Ok(self.compact(turn, &log).await?.is_some())
     }
 
+    /// Stores the message of a turn that was done while its session was deleted, once the session is restored.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn rescue(&self, turn: &TurnItem) -> Result<(), StoreError> {
+        let log = self.read(turn.id).await?;
+        self.compact(turn, &log).await.map(|_| ())
+    }
+
     /// Whether nobody runs it: unclaimed, released, or its log has stood still for the lease.
     pub(super) fn is_abandoned(&self, log: &Log, watched: Duration) -> bool {
         let Some(tail) = log.tail() else { return true };
