@@ -118,7 +118,7 @@ pub fn foot(place: Place, message: &Message, alert: bool) -> AnyView {
     let facts = (!facts.is_empty()).then(|| {
         let facts = facts
             .into_iter()
-            .map(|(k, v, mono)| view! { <div><dt>{k}</dt><dd class:mono=mono>{v}</dd></div> }.into_any())
+            .map(|(k, v, mono)| view! { <div><dt>{k}</dt><dd class=mono.then_some("mono")>{v}</dd></div> }.into_any())
             .collect_view();
         view! {
             <details class="usage">
