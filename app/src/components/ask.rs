@@ -1,5 +1,6 @@
 //! A question: the heading over its answer, with the tools to edit and copy it.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::{
@@ -22,7 +23,7 @@ fn lines(text: &str) -> u64 {
 }
 
 /// The question with its time, tools, form to edit it, and the way to its other versions.
-pub fn ask(page: Page, message: &Message) -> AnyView {
+pub fn ask(page: Page, message: &Message) -> Erased {
     let text = message.text.clone();
     let lines = lines(&text);
     let folded = lines > FOLD;
@@ -44,13 +45,13 @@ pub fn ask(page: Page, message: &Message) -> AnyView {
                 {small("down")}
             </label>
         }
-        .into_any()
+        .erase()
     });
     let session = page.session.get_untracked();
     let branch = message
         .siblings
         .as_ref()
-        .map(|s| view! { <div class="ask-more branch">{branches(session, s, message.message_id)}</div> }.into_any());
+        .map(|s| view! { <div class="ask-more branch">{branches(session, s, message.message_id)}</div> }.erase());
     view! {
         <header class=class>
             <time datetime=at.to_string()>{time}</time>
@@ -65,11 +66,11 @@ pub fn ask(page: Page, message: &Message) -> AnyView {
             {edit(page, message, text)}
         </header>
     }
-    .into_any()
+    .erase()
 }
 
 /// The form that asks it another way, behind the pencil. Its answer is a branch beside the first.
-fn edit(page: Page, message: &Message, text: String) -> AnyView {
+fn edit(page: Page, message: &Message, text: String) -> Erased {
     let parent = message.parent_id.map_or_else(|| "root".to_owned(), |p| p.to_string());
     let fresh = page.data().fresh;
     let model = page.data().page.as_ref().and_then(|p| p.session.model.clone());
@@ -93,7 +94,7 @@ fn edit(page: Page, message: &Message, text: String) -> AnyView {
             </form>
         </details>
     }
-    .into_any()
+    .erase()
 }
 
 /// Leptos writes the text of a `textarea` as it is: whatever a person pastes would be HTML.
@@ -104,14 +105,14 @@ fn escaped(text: &str) -> String {
 }
 
 /// `2 of 3`, between the ways to the earlier and the later version.
-pub fn branches(session: Option<SessionId>, siblings: &Siblings, own: MessageId) -> AnyView {
+pub fn branches(session: Option<SessionId>, siblings: &Siblings, own: MessageId) -> Erased {
     let ids = &siblings.ids;
     let at = ids.iter().position(|id| *id == own).unwrap_or(ids.len().saturating_sub(1));
     let link = |to: Option<&MessageId>, label: &'static str, name: &'static str| {
         let href = to.zip(session).map(|(to, s)| ["/c/", &s.to_string(), "?via=", &to.to_string()].concat());
         match href {
-            Some(href) => view! { <a class="icon-btn" href=href aria-label=label>{icon(name)}</a> }.into_any(),
-            None => view! { <span class="icon-btn is-off" aria-hidden="true">{icon(name)}</span> }.into_any(),
+            Some(href) => view! { <a class="icon-btn" href=href aria-label=label>{icon(name)}</a> }.erase(),
+            None => view! { <span class="icon-btn is-off" aria-hidden="true">{icon(name)}</span> }.erase(),
         }
     };
     let words = [&(at + 1).to_string(), " of ", &ids.len().to_string()].concat();
@@ -120,5 +121,5 @@ pub fn branches(session: Option<SessionId>, siblings: &Siblings, own: MessageId)
         <span>{words}</span>
         {link(ids.get(at + 1), "Later version", "right")}
     }
-    .into_any()
+    .erase()
 }

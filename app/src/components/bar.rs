@@ -1,12 +1,13 @@
 //! The bar over the transcript: the title and what can be done with the whole chat.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::icons::icon;
 use crate::{page::PageKind, pages::state::Page};
 
 /// The bar, with the chat's menu once there is a chat.
-pub fn bar(page: Page) -> AnyView {
+pub fn bar(page: Page) -> Erased {
     let chat = move || page.session.get().map(|id| menu(page, &id.to_string()));
     let more = move || {
         page.session.with(Option::is_some).then(|| {
@@ -15,7 +16,7 @@ pub fn bar(page: Page) -> AnyView {
                     {icon("more")}
                 </button>
             }
-            .into_any()
+            .erase()
         })
     };
     let plus = (page.data().kind != PageKind::NotFound).then(|| {
@@ -23,7 +24,7 @@ pub fn bar(page: Page) -> AnyView {
         view! {
             <a class="icon-btn only-narrow" href="/" data-do="new" aria-label="New chat" hidden=gone>{icon("plus")}</a>
         }
-        .into_any()
+        .erase()
     });
     view! {
         <header class="bar">
@@ -36,10 +37,10 @@ pub fn bar(page: Page) -> AnyView {
             {chat}
         </header>
     }
-    .into_any()
+    .erase()
 }
 
-fn menu(page: Page, id: &str) -> AnyView {
+fn menu(page: Page, id: &str) -> Erased {
     let title = page.title;
     view! {
         <div class="menu" id="chat-menu" popover="auto" role="dialog" aria-label="This chat">
@@ -65,5 +66,5 @@ fn menu(page: Page, id: &str) -> AnyView {
             </form>
         </div>
     }
-    .into_any()
+    .erase()
 }

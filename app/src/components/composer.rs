@@ -1,5 +1,6 @@
 //! The composer: the page's last line.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::pages::state::Page;
 
 /// The form one writes in. A plain form without JavaScript; while a reply runs it is the form that stops it.
-pub fn composer(page: Page) -> AnyView {
+pub fn composer(page: Page) -> Erased {
     let running = Memo::new(move |_| page.running.get().is_some());
     let action = move || if running.get() { "/api/chat/stop" } else { "/api/chat/send" };
     let placeholder = move || match (running.get(), page.session.with(Option::is_some)) {
@@ -20,9 +21,9 @@ pub fn composer(page: Page) -> AnyView {
     let row = move || if running.get() { stop(page) } else { send(page) };
     let pill = move || {
         if running.get() {
-            view! { <span class="dot dot-live"></span>"Being written below" }.into_any()
+            view! { <span class="dot dot-live"></span>"Being written below" }.erase()
         } else {
-            view! { {small("latest")}"Jump to latest" }.into_any()
+            view! { {small("latest")}"Jump to latest" }.erase()
         }
     };
     view! {
@@ -43,10 +44,10 @@ pub fn composer(page: Page) -> AnyView {
             </div>
         </form>
     }
-    .into_any()
+    .erase()
 }
 
-fn stop(page: Page) -> AnyView {
+fn stop(page: Page) -> Erased {
     let turn = page.running.get_untracked().map(|t| t.to_string());
     let words = move || {
         if page.not_yet.get() {
@@ -59,18 +60,18 @@ fn stop(page: Page) -> AnyView {
         <span class="dock-live"><span class="dot dot-live"></span><span aria-live="polite">{words}</span></span>
         <button class="btn send" name="turn_id" value=turn>{icon("stop")}"Stop"</button>
     }
-    .into_any()
+    .erase()
 }
 
-fn send(page: Page) -> AnyView {
+fn send(page: Page) -> Erased {
     let data = page.data();
     let session = page.session.get_untracked();
-    let new = session.is_none().then(|| view! { <input type="hidden" name="new" value="true"/> }.into_any());
+    let new = session.is_none().then(|| view! { <input type="hidden" name="new" value="true"/> }.erase());
     // Without it a message follows the newest branch, whichever one is shown.
     let parent = page
         .leaf()
         .filter(|_| data.via)
-        .map(|leaf| view! { <input type="hidden" name="parent_id" value=leaf.to_string()/> }.into_any());
+        .map(|leaf| view! { <input type="hidden" name="parent_id" value=leaf.to_string()/> }.erase());
     let off = move || {
         let band = page.band.get();
         let refused = band.refused.as_ref();
@@ -90,10 +91,10 @@ fn send(page: Page) -> AnyView {
         </span>
         <button class="btn btn-main send" aria-disabled=off>{icon("send")}"Send"</button>
     }
-    .into_any()
+    .erase()
 }
 
-fn models(page: Page) -> AnyView {
+fn models(page: Page) -> Erased {
     let data = page.data();
     let known = &data.models.models;
     let chosen = page.model.get_untracked();
@@ -101,7 +102,7 @@ fn models(page: Page) -> AnyView {
         .iter()
         .map(|m| {
             let selected = m.id == chosen;
-            view! { <option value=m.id.clone() selected=selected>{m.name.clone()}</option> }.into_any()
+            view! { <option value=m.id.clone() selected=selected>{m.name.clone()}</option> }.erase()
         })
         .collect::<Vec<_>>();
     view! {
@@ -111,5 +112,5 @@ fn models(page: Page) -> AnyView {
             {small("down")}
         </label>
     }
-    .into_any()
+    .erase()
 }

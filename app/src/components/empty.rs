@@ -1,5 +1,6 @@
 //! A new chat: what this is, and ways to begin.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::icons::icon;
@@ -33,7 +34,7 @@ const REST: [Start; 2] = [
 ];
 
 /// The page before the first message.
-pub fn empty(page: Page) -> AnyView {
+pub fn empty(page: Page) -> Erased {
     let first = if page.data().simulator { SIMULATED } else { LONG };
     let starts = [first]
         .into_iter()
@@ -44,7 +45,7 @@ pub fn empty(page: Page) -> AnyView {
                     <button type="button" data-fill=text><b>{title}</b><small>{hint}</small>{icon("right")}</button>
                 </li>
             }
-            .into_any()
+            .erase()
         })
         .collect::<Vec<_>>();
     view! {
@@ -59,5 +60,5 @@ pub fn empty(page: Page) -> AnyView {
             </div>
         </div>
     }
-    .into_any()
+    .erase()
 }

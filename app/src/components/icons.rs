@@ -1,29 +1,30 @@
 //! Icons and the marks at the end of a reply's line. Drawn once per page, in a sprite, and referred to by name.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 /// The sprite. Only the server writes it out; the browser finds it in the page.
-pub fn sprite() -> AnyView {
+pub fn sprite() -> Erased {
     #[cfg(feature = "ssr")]
     let symbols = include_str!("icons.svg");
     #[cfg(not(feature = "ssr"))]
     let symbols = "";
-    view! { <svg class="sprite" aria-hidden="true" inner_html=symbols></svg> }.into_any()
+    view! { <svg class="sprite" aria-hidden="true" inner_html=symbols></svg> }.erase()
 }
 
 /// An icon of 20 px.
-pub fn icon(name: &'static str) -> AnyView {
+pub fn icon(name: &'static str) -> Erased {
     drawn("icon", name)
 }
 
 /// An icon of 16 px, beside small text.
-pub fn small(name: &'static str) -> AnyView {
+pub fn small(name: &'static str) -> Erased {
     drawn("icon icon-s", name)
 }
 
-fn drawn(class: &'static str, name: &'static str) -> AnyView {
+fn drawn(class: &'static str, name: &'static str) -> Erased {
     let used = ["<use href=\"#i-", name, "\"/>"].concat();
-    view! { <svg class=class viewBox="0 0 20 20" aria-hidden="true" inner_html=used></svg> }.into_any()
+    view! { <svg class=class viewBox="0 0 20 20" aria-hidden="true" inner_html=used></svg> }.erase()
 }
 
 /// How a reply's line ends.
@@ -63,8 +64,8 @@ impl Cap {
     }
 
     /// The mark.
-    pub fn view(self) -> AnyView {
+    pub fn view(self) -> Erased {
         let (class, drawing) = self.parts();
-        view! { <svg class=class viewBox="0 0 16 16" aria-hidden="true" inner_html=drawing></svg> }.into_any()
+        view! { <svg class=class viewBox="0 0 16 16" aria-hidden="true" inner_html=drawing></svg> }.erase()
     }
 }

@@ -1,5 +1,6 @@
 //! The list of keys, opened by `?`.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::icons::icon;
@@ -20,12 +21,12 @@ const ALWAYS: [(&str, &str); 9] = [
 ];
 
 /// The list, with the switch that turns single keys off.
-pub fn keys() -> AnyView {
+pub fn keys() -> Erased {
     let list = |keys: &[(&'static str, &'static str)]| {
         keys.iter()
             .map(|(key, does)| {
-                let caps = key.split(' ').map(|k| view! { <kbd>{k}</kbd> }.into_any()).collect::<Vec<_>>();
-                view! { <div><dt>{caps}</dt><dd>{*does}</dd></div> }.into_any()
+                let caps = key.split(' ').map(|k| view! { <kbd>{k}</kbd> }.erase()).collect::<Vec<_>>();
+                view! { <div><dt>{caps}</dt><dd>{*does}</dd></div> }.erase()
             })
             .collect::<Vec<_>>()
     };
@@ -45,5 +46,5 @@ pub fn keys() -> AnyView {
             </label>
         </div>
     }
-    .into_any()
+    .erase()
 }

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod bar;
 pub mod composer;
 pub mod empty;
+pub mod erased;
 pub mod icons;
 pub mod keys;
 pub mod notices;

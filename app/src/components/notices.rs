@@ -1,5 +1,6 @@
 //! Bands and the toast.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::{icons::icon, words};
@@ -15,7 +16,7 @@ const COMMAND: &str = "ANTHROPIC_API_KEY=sk-ant-… make run";
 pub const LIMIT: u32 = 200_000;
 
 /// Says that replies are made up.
-pub fn simulator(page: Page) -> Option<AnyView> {
+pub fn simulator(page: Page) -> Option<Erased> {
     let data = page.data();
     (data.simulator && data.kind != PageKind::NotFound).then(|| {
         view! {
@@ -34,12 +35,12 @@ pub fn simulator(page: Page) -> Option<AnyView> {
                 </div>
             </aside>
         }
-        .into_any()
+        .erase()
     })
 }
 
 /// Without JavaScript: what was deleted just now, with Undo.
-pub fn deleted(page: Page) -> Option<AnyView> {
+pub fn deleted(page: Page) -> Option<Erased> {
     let deleted = page.data().deleted.clone()?;
     Some(
         view! {
@@ -53,29 +54,29 @@ pub fn deleted(page: Page) -> Option<AnyView> {
                 </div>
             </aside>
         }
-        .into_any(),
+        .erase(),
     )
 }
 
 /// What stands over the composer.
-pub fn band(page: Page) -> AnyView {
+pub fn band(page: Page) -> Erased {
     let Band { length, offline, refused } = page.band.get();
     let (class, name, words) = if length > 0 {
         let n = [&words::number(length.into()), " characters"].concat();
         let rest = [", and the limit is ", &words::number(LIMIT.into()), ". Shorten it, or send it in two."].concat();
-        ("band band-fail", "alert", view! { <p><strong>{n}</strong>{rest}</p> }.into_any())
+        ("band band-fail", "alert", view! { <p><strong>{n}</strong>{rest}</p> }.erase())
     } else if offline {
         let words = "You are offline. The draft is kept here; a reply that runs goes on at the server.";
-        ("band band-warn", "info", view! { <p>{words}</p> }.into_any())
+        ("band band-warn", "info", view! { <p>{words}</p> }.erase())
     } else {
         match refused {
-            None => return ().into_any(),
+            None => return ().erase(),
             Some(Refusal::Rate(seconds)) => {
                 let s = [&words::number(seconds), " s"].concat();
                 let words = view! {
                     <p>"Too many messages at once. You can send again in "<strong>{s}</strong>"; your text is kept."</p>
                 };
-                ("band band-warn", "clock", words.into_any())
+                ("band band-warn", "clock", words.erase())
             }
             Some(Refusal::Active) => {
                 let href = page.session.get().map(|s| ["/c/", &s.to_string()].concat());
@@ -83,16 +84,16 @@ pub fn band(page: Page) -> AnyView {
                     <p>"This chat is still being answered. You can send when it is done."</p>
                     <a class="btn" href=href>"Show it"</a>
                 };
-                ("band band-warn", "info", words.into_any())
+                ("band band-warn", "info", words.erase())
             }
-            Some(Refusal::Other(words)) => ("band band-fail", "alert", view! { <p>{words}</p> }.into_any()),
+            Some(Refusal::Other(words)) => ("band band-fail", "alert", view! { <p>{words}</p> }.erase()),
         }
     };
-    view! { <div class=class><div class="band-in">{icon(name)}{words}</div></div> }.into_any()
+    view! { <div class=class><div class="band-in">{icon(name)}{words}</div></div> }.erase()
 }
 
 /// Deleted, with Undo.
-pub fn toast(page: Page) -> AnyView {
+pub fn toast(page: Page) -> Erased {
     let toast = move || {
         page.toast.get().map(|deleted| {
             let words = ["Deleted “", &deleted.title, "”"].concat();
@@ -102,8 +103,8 @@ pub fn toast(page: Page) -> AnyView {
                     <button type="button" data-do="undo">"Undo"</button>
                 </aside>
             }
-            .into_any()
+            .erase()
         })
     };
-    view! { <div class="toasts">{toast}</div> }.into_any()
+    view! { <div class="toasts">{toast}</div> }.erase()
 }

@@ -1,5 +1,6 @@
 //! An answer: the line, the text, and how it ended.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A stored answer. In the browser its text is an empty string on hydration, and the server's HTML stays as it is.
-pub fn stored(page: Page, message: &Message) -> AnyView {
+pub fn stored(page: Page, message: &Message) -> Erased {
     let place = Place::of(page);
     let wrote = !message.text.is_empty();
     let thinking = message.thinking.as_ref().map(|t| think("Thought".to_owned(), t.clone()));
@@ -26,7 +27,7 @@ pub fn stored(page: Page, message: &Message) -> AnyView {
                 {state::cap(message)}
             </div>
         }
-        .into_any()
+        .erase()
     });
     view! {
         <div class="reply" id=element_id(message)>
@@ -34,30 +35,30 @@ pub fn stored(page: Page, message: &Message) -> AnyView {
             {state::foot(place, message, false)}
         </div>
     }
-    .into_any()
+    .erase()
 }
 
 fn element_id(message: &Message) -> String {
     ["reply-", &message.message_id.to_string()].concat()
 }
 
-fn think(summary: String, thinking: String) -> AnyView {
+fn think(summary: String, thinking: String) -> Erased {
     view! {
         <details class="think">
             <summary>{small("think")}{summary}{small("down")}</summary>
             <div><p>{thinking}</p></div>
         </details>
     }
-    .into_any()
+    .erase()
 }
 
 /// An answer that this page follows. Its prose and thinking are written by [`crate::browser::painter`]; the elements
 /// stay the same when it ends, so that nothing jumps.
-pub fn live(page: Page, live: Live) -> AnyView {
+pub fn live(page: Page, live: Live) -> Erased {
     if page.data().kind == PageKind::Live {
         // The server cuts the page here and writes on; `shell::live_end` closes what is open.
         let html = ["<div class=\"written\" data-state=\"live\"><div class=\"prose\">", LIVE_MARKER].concat();
-        return view! { <div class="reply" aria-busy="true" inner_html=html></div> }.into_any();
+        return view! { <div class="reply" aria-busy="true" inner_html=html></div> }.erase();
     }
     let place = Place::of(page);
     let (phase, wrote) = (live.phase, live.wrote);
@@ -69,9 +70,9 @@ pub fn live(page: Page, live: Live) -> AnyView {
         Phase::Ended => ended().map_or("stopped", |m| state::line(&m)),
     };
     let cap = move || match phase.get() {
-        Phase::Quiet | Phase::Lost => ().into_any(),
+        Phase::Quiet | Phase::Lost => ().erase(),
         Phase::Waiting | Phase::Thinking | Phase::Writing => Cap::Live.view(),
-        Phase::Ended => ended().and_then(|m| state::cap(&m)).into_any(),
+        Phase::Ended => ended().and_then(|m| state::cap(&m)).erase(),
     };
     let waiting = move || match (phase.get() == Phase::Waiting, live.waited.get()) {
         (false, _) => String::new(),
@@ -101,10 +102,10 @@ pub fn live(page: Page, live: Live) -> AnyView {
             {foot}
         </div>
     }
-    .into_any()
+    .erase()
 }
 
-fn reconnecting() -> AnyView {
+fn reconnecting() -> Erased {
     view! {
         <div class="state">
             {Cap::Lost.view()}
@@ -114,11 +115,11 @@ fn reconnecting() -> AnyView {
             </div>
         </div>
     }
-    .into_any()
+    .erase()
 }
 
 /// Without JavaScript, while a reply runs and the page cannot grow.
-pub fn looks_again(page: Page) -> Option<AnyView> {
+pub fn looks_again(page: Page) -> Option<Erased> {
     let data = page.data();
     let live = data.kind == PageKind::Live;
     let turn = page.running.get_untracked()?;
@@ -135,7 +136,7 @@ pub fn looks_again(page: Page) -> Option<AnyView> {
             "</div></aside>",
         ]
         .concat();
-        return Some(view! { <div inner_html=html></div> }.into_any());
+        return Some(view! { <div inner_html=html></div> }.erase());
     }
     let html = [
         open,
@@ -144,5 +145,5 @@ pub fn looks_again(page: Page) -> Option<AnyView> {
         "</div></aside>",
     ]
     .concat();
-    Some(view! { <div class="nojs-only" inner_html=html></div> }.into_any())
+    Some(view! { <div class="nojs-only" inner_html=html></div> }.erase())
 }

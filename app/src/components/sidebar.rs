@@ -1,5 +1,6 @@
 //! The chats, by day. On a narrow window a drawer, which the browser opens and closes by itself (`popover`).
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::{domain::SessionRow, page::Theme, pages::state::Page};
 
 /// The whole sidebar.
-pub fn sidebar(page: Page) -> AnyView {
+pub fn sidebar(page: Page) -> Erased {
     let fresh = move || page.session.with(Option::is_none).then_some("page");
     view! {
         <nav class="side" id="side" popover="auto" aria-label="Chats">
@@ -41,23 +42,23 @@ pub fn sidebar(page: Page) -> AnyView {
             </div>
         </nav>
     }
-    .into_any()
+    .erase()
 }
 
-fn mark() -> AnyView {
+fn mark() -> Erased {
     let drawing = "<path class=\"mark-ring\" d=\"M13.9 3.72a8.5 8.5 0 1 0 6.38 6.38\"/>\
         <circle class=\"mark-dot\" cx=\"18\" cy=\"6\" r=\"2.4\"/>";
-    view! { <svg viewBox="0 0 24 24" aria-hidden="true" inner_html=drawing></svg> }.into_any()
+    view! { <svg viewBox="0 0 24 24" aria-hidden="true" inner_html=drawing></svg> }.erase()
 }
 
 /// The list under its days. Made anew when anything in it changes; the elements stay where they are.
-fn chats(page: Page) -> AnyView {
+fn chats(page: Page) -> Erased {
     let (now, tz) = (page.now.get(), page.tz.get());
     let list = page.sessions.get();
     if list.sessions.is_empty() {
-        return view! { <h2>"Your chats will be listed here."</h2> }.into_any();
+        return view! { <h2>"Your chats will be listed here."</h2> }.erase();
     }
-    let mut days: Vec<(String, Vec<AnyView>)> = Vec::new();
+    let mut days: Vec<(String, Vec<Erased>)> = Vec::new();
     for chat in &list.sessions {
         let day = words::day(chat.updated_at, now, tz);
         let row = row(page, chat);
@@ -66,20 +67,19 @@ fn chats(page: Page) -> AnyView {
             _ => days.push((day, vec![row])),
         }
     }
-    let days =
-        days.into_iter().map(|(day, rows)| view! { <h2>{day}</h2><ul>{rows}</ul> }.into_any()).collect::<Vec<_>>();
+    let days = days.into_iter().map(|(day, rows)| view! { <h2>{day}</h2><ul>{rows}</ul> }.erase()).collect::<Vec<_>>();
     let older = list.next.is_some().then(|| {
         view! {
             <button class="btn btn-quiet btn-s js-only" type="button" data-do="older-chats">
                 "Older chats"{small("down")}
             </button>
         }
-        .into_any()
+        .erase()
     });
-    view! { {days}{older} }.into_any()
+    view! { {days}{older} }.erase()
 }
 
-fn row(page: Page, chat: &SessionRow) -> AnyView {
+fn row(page: Page, chat: &SessionRow) -> Erased {
     let id = chat.session_id;
     let text = id.to_string();
     if page.renaming.get() == Some(id) {
@@ -93,16 +93,16 @@ fn row(page: Page, chat: &SessionRow) -> AnyView {
                 </form>
             </li>
         }
-        .into_any();
+        .erase();
     }
     let open = page.session.get() == Some(id);
     let running = if open { page.running.with(Option::is_some) } else { chat.active_turn.is_some() };
     let dot = if running {
-        view! { <span class="dot dot-live" role="img" aria-label="being written"></span> }.into_any()
+        view! { <span class="dot dot-live" role="img" aria-label="being written"></span> }.erase()
     } else if page.unseen.with(|u| u.contains(&id)) {
-        view! { <span class="dot dot-done" role="img" aria-label="finished, not seen yet"></span> }.into_any()
+        view! { <span class="dot dot-done" role="img" aria-label="finished, not seen yet"></span> }.erase()
     } else {
-        ().into_any()
+        ().erase()
     };
     view! {
         <li>
@@ -122,17 +122,17 @@ fn row(page: Page, chat: &SessionRow) -> AnyView {
             </div>
         </li>
     }
-    .into_any()
+    .erase()
 }
 
 /// System, light, dark: three buttons of one form.
-fn theme(page: Page) -> AnyView {
+fn theme(page: Page) -> Erased {
     let button = move |theme: Theme, value: &'static str, label: &'static str, name: &'static str| {
         let pressed = move || if page.theme.get() == theme { "true" } else { "false" };
         view! {
             <button name="theme" value=value aria-label=label title=label aria-pressed=pressed>{icon(name)}</button>
         }
-        .into_any()
+        .erase()
     };
     view! {
         <form method="post" action="/theme">
@@ -143,5 +143,5 @@ fn theme(page: Page) -> AnyView {
             </div>
         </form>
     }
-    .into_any()
+    .erase()
 }

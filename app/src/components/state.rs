@@ -1,5 +1,6 @@
 //! How a reply ended, in words, and what one can do then.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::{
@@ -69,7 +70,7 @@ fn ended(message: &Message) -> Option<Ended> {
 }
 
 /// The mark inside the written part; the others stand beside their words.
-pub fn cap(message: &Message) -> Option<AnyView> {
+pub fn cap(message: &Message) -> Option<Erased> {
     ended(message).is_none().then(|| Cap::End.view())
 }
 
@@ -86,7 +87,7 @@ pub fn line(message: &Message) -> &'static str {
 
 /// All that stands under a finished reply: the state in words, the details, the tools. `fresh` is a failure that
 /// happened before the person's eyes.
-pub fn foot(place: Place, message: &Message, alert: bool) -> AnyView {
+pub fn foot(place: Place, message: &Message, alert: bool) -> Erased {
     let ended = ended(message);
     let failed = message.outcome == Some(Outcome::Failed);
     let state = ended.map(|e| state(place, message, e, failed && alert));
@@ -99,26 +100,26 @@ pub fn foot(place: Place, message: &Message, alert: bool) -> AnyView {
             n => [&words::number(n), " times"].concat(),
         };
         let words = ["Picked up ", &times, " where it left off. Nothing is missing."].concat();
-        view! { <p class="seam-inline">{small("check")}{words}</p> }.into_any()
+        view! { <p class="seam-inline">{small("check")}{words}</p> }.erase()
     });
     let branch = message
         .siblings
         .as_ref()
-        .map(|s| view! { <div class="branch">{branches(place.session, s, message.message_id)}</div> }.into_any());
+        .map(|s| view! { <div class="branch">{branches(place.session, s, message.message_id)}</div> }.erase());
     let copy = (!message.text.is_empty()).then(|| {
         view! {
             <button class="icon-btn js-only" type="button" data-do="copy-reply" aria-label="Copy this reply">
                 {icon("copy")}
             </button>
         }
-        .into_any()
+        .erase()
     });
     let again = complete.then(|| retry(place, message, false));
     let (name, facts) = if failed { ("What happened", what_happened(message)) } else { ("Details", details(message)) };
     let facts = (!facts.is_empty()).then(|| {
         let facts = facts
             .into_iter()
-            .map(|(k, v, mono)| view! { <div><dt>{k}</dt><dd class=mono.then_some("mono")>{v}</dd></div> }.into_any())
+            .map(|(k, v, mono)| view! { <div><dt>{k}</dt><dd class=mono.then_some("mono")>{v}</dd></div> }.erase())
             .collect_view();
         view! {
             <details class="usage">
@@ -126,23 +127,23 @@ pub fn foot(place: Place, message: &Message, alert: bool) -> AnyView {
                 <dl>{facts}</dl>
             </details>
         }
-        .into_any()
+        .erase()
     });
     view! {
         {state}
         {seams}
         <footer class="reply-foot">{facts}<div class="foot-tools">{branch}{copy}{again}</div></footer>
     }
-    .into_any()
+    .erase()
 }
 
-fn state(place: Place, message: &Message, ended: Ended, alert: bool) -> AnyView {
+fn state(place: Place, message: &Message, ended: Ended, alert: bool) -> Erased {
     let class = if ended.cap == Cap::Fail { "state state-fail" } else { "state" };
     let action = if ended.edit {
         view! {
             <button class="btn js-only" type="button" data-do="open-edit">{icon("pencil")}"Edit the question"</button>
         }
-        .into_any()
+        .erase()
     } else {
         retry(place, message, true)
     };
@@ -153,15 +154,15 @@ fn state(place: Place, message: &Message, ended: Ended, alert: bool) -> AnyView 
             <div class="actions">{action}</div>
         </div>
     }
-    .into_any()
+    .erase()
 }
 
 /// The form behind "Try again".
-fn retry(place: Place, message: &Message, wide: bool) -> AnyView {
+fn retry(place: Place, message: &Message, wide: bool) -> Erased {
     let button = if wide {
-        view! { <button class="btn">{icon("again")}"Try again"</button> }.into_any()
+        view! { <button class="btn">{icon("again")}"Try again"</button> }.erase()
     } else {
-        view! { <button class="icon-btn" aria-label="Try again">{icon("again")}</button> }.into_any()
+        view! { <button class="icon-btn" aria-label="Try again">{icon("again")}</button> }.erase()
     };
     view! {
         <form method="post" action="/api/chat/retry">
@@ -170,7 +171,7 @@ fn retry(place: Place, message: &Message, wide: bool) -> AnyView {
             {button}
         </form>
     }
-    .into_any()
+    .erase()
 }
 
 type Fact = (&'static str, String, bool);

@@ -1,26 +1,27 @@
 //! Questions and answers, oldest first.
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use super::{ask, reply, words};
 use crate::pages::state::{Page, Reply, Turn};
 
 /// The branch that is shown, with the way to earlier messages over it.
-pub fn transcript(page: Page) -> AnyView {
+pub fn transcript(page: Page) -> Erased {
     let earlier = move || {
         let (session, older) = (page.session.get()?, page.older.get()?);
         let href = ["/c/", &session.to_string(), "?page=", &older].concat();
-        Some(view! { <p class="earlier"><a class="btn btn-quiet btn-s" href=href data-do="earlier">"Earlier messages"</a></p> }.into_any())
+        Some(view! { <p class="earlier"><a class="btn btn-quiet btn-s" href=href data-do="earlier">"Earlier messages"</a></p> }.erase())
     };
     view! {
         {earlier}
         {move || (!cut_stands_in_a_turn(page)).then(|| cut(left_out(page)?, false)).flatten()}
         <For each=move || page.turns.get() key=|turn| turn.key children=move |turn| one(page, turn)/>
     }
-    .into_any()
+    .erase()
 }
 
-fn one(page: Page, turn: Turn) -> AnyView {
+fn one(page: Page, turn: Turn) -> Erased {
     let (key, hidden) = (turn.key, turn.hidden);
     let class = if turn.ask.is_some() { "turn" } else { "turn turn-rest" };
     let question = turn.ask.map(|message| ask::ask(page, &message));
@@ -29,7 +30,7 @@ fn one(page: Page, turn: Turn) -> AnyView {
         Reply::Live(live) => reply::live(page, live),
     });
     let here = move || cut_before(page).filter(|at| *at == key).and_then(|_| cut(left_out(page)?, true));
-    view! { <article class=class data-turn=key.to_string() hidden=move || hidden.get()>{here}{question}{answer}</article> }.into_any()
+    view! { <article class=class data-turn=key.to_string() hidden=move || hidden.get()>{here}{question}{answer}</article> }.erase()
 }
 
 /// How many of the oldest messages the newest turn could not show the model.
@@ -64,7 +65,7 @@ fn cut_stands_in_a_turn(page: Page) -> bool {
     cut_before(page).is_some()
 }
 
-fn cut(n: u32, here: bool) -> Option<AnyView> {
+fn cut(n: u32, here: bool) -> Option<Erased> {
     if n == 0 {
         return None;
     }
@@ -72,5 +73,5 @@ fn cut(n: u32, here: bool) -> Option<AnyView> {
     if here {
         words.push_str(" Claude reads from here on.");
     }
-    Some(view! { <p class="cutline">{words}</p> }.into_any())
+    Some(view! { <p class="cutline">{words}</p> }.erase())
 }

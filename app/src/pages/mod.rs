@@ -4,6 +4,7 @@ pub mod state;
 
 use std::sync::Arc;
 
+use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 use state::Page;
 
 /// Everything inside `body`, the same on the server and in the browser.
-pub fn app(data: &Arc<PageData>) -> AnyView {
+pub fn app(data: &Arc<PageData>) -> Erased {
     let page = Page::new(data);
     // Runs in the browser only, after the page is hydrated.
     Effect::new(move |_| browser::start(page));
@@ -39,18 +40,18 @@ pub fn app(data: &Arc<PageData>) -> AnyView {
         {keys::keys()}
         <div class="hide" id="say" role="status">{move || page.say.get()}</div>
     }
-    .into_any()
+    .erase()
 }
 
-fn chat(page: Page) -> AnyView {
+fn chat(page: Page) -> Erased {
     let empty = Memo::new(move |_| page.session.with(Option::is_none));
     let class = move || if empty.get() { "column" } else { "column transcript" };
     let inside = move || if empty.get() { empty::empty(page) } else { transcript::transcript(page) };
-    view! { <main id="main" class=class tabindex="-1">{inside}</main> }.into_any()
+    view! { <main id="main" class=class tabindex="-1">{inside}</main> }.erase()
 }
 
 /// Not there, or not yours: never told apart.
-fn not_found() -> AnyView {
+fn not_found() -> Erased {
     view! {
         <main id="main" class="column transcript" tabindex="-1">
             <h2 class="title">"Nothing here."</h2>
@@ -58,5 +59,5 @@ fn not_found() -> AnyView {
             <p><a href="/">"Start a new chat"</a></p>
         </main>
     }
-    .into_any()
+    .erase()
 }

@@ -1,5 +1,7 @@
 //! The backend of one request: who asks is known in here, and every id is checked against them.
 
+use std::future::Future;
+
 use app::{
     backend::{Backend, Fut, SendRequest},
     domain::{Created, Cursor, MessageId, Models, SessionId, SessionList, SessionPage, TurnId, UserId},
@@ -47,6 +49,18 @@ impl Chat {
     }
 }
 
+/// Runs a call that changes something to its end, even if whoever asked is gone before: the request's own future is
+/// dropped when its connection closes, perhaps between a transaction and what has to follow it.
+fn detached<T: Send + 'static>(call: impl Future<Output = Result<T, ApiError>> + Send + 'static) -> Fut<T> {
+    let task = tokio::spawn(call);
+    Box::pin(async move {
+        task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call failed");
+            Err(ApiError::internal())
+        })
+    })
+}
+
 impl Backend for RequestBackend {
     fn models(&self) -> Fut<Models> {
         let chat = self.chat.clone();
@@ -55,7 +69,7 @@ impl Backend for RequestBackend {
 
     fn create_session(&self) -> Fut<Created> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        Box::pin(async move {
+        detached(async move {
             let created = chat.create(user).await?;
             if let Some(form) = form {
                 form.set(format!("/c/{}", created.session_id));
@@ -76,7 +90,7 @@ impl Backend for RequestBackend {
 
     fn rename_session(&self, session: SessionId, title: String) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        Box::pin(async move {
+        detached(async move {
             chat.rename(user, session, &title).await?;
             if let Some(form) = form {
                 form.set(format!("/c/{session}"));
@@ -87,7 +101,7 @@ impl Backend for RequestBackend {
 
     fn delete_session(&self, session: SessionId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        Box::pin(async move {
+        detached(async move {
             let title = chat.delete(user, session).await?;
             if let Some(form) = form {
                 form.set_deleted(session, title);
@@ -98,7 +112,7 @@ impl Backend for RequestBackend {
 
     fn restore_session(&self, session: SessionId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        Box::pin(async move {
+        detached(async move {
             chat.restore(user, session).await?;
             if let Some(form) = form {
                 form.set(format!("/c/{session}"));
@@ -109,7 +123,7 @@ impl Backend for RequestBackend {
 
     fn send(&self, send: SendRequest) -> Fut<EventStream> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        Box::pin(async move {
+        detached(async move {
             let sent = chat.send(user, send, form.is_none()).await?;
             Ok(chat.stream(sent, form.as_ref()))
         })
@@ -117,7 +131,7 @@ impl Backend for RequestBackend {
 
     fn retry(&self, turn: TurnId, message: MessageId) -> Fut<EventStream> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        Box::pin(async move {
+        detached(async move {
             let sent = chat.retry(user, turn, message, form.is_none()).await?;
             Ok(chat.stream(sent, form.as_ref()))
         })
@@ -133,7 +147,7 @@ impl Backend for RequestBackend {
 
     fn stop(&self, turn: TurnId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        Box::pin(async move {
+        detached(async move {
             let turn = chat.owned_turn(user, turn).await?;
             chat.inner.turns.stop(&turn).await.map_err(store)?;
             if let Some(form) = form {

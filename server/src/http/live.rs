@@ -138,7 +138,7 @@ impl Reply {
 
     /// Ends the page: the text that has come, `last`, and the tail. Nothing more is taken.
     fn close(&mut self, last: &str) {
-        let rest = self.markdown.take().map(|mut markdown| markdown.finish()).unwrap_or_default();
+        let rest = self.markdown.take().map(|mut m| m.finish()).unwrap_or_default();
         self.events = None;
         self.out.push_back(format!("{rest}{last}{}", self.tail));
     }

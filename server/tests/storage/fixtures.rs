@@ -148,6 +148,7 @@ impl Table {
             error: None,
             usage: usage(),
             timing: Timing { first_ms: Some(3), total_ms: 40 },
+            left_out: 0,
             total,
         };
         Segment { end: Some(end), ..self.segment(Kind::End, claim, at, text) }
