@@ -75,9 +75,8 @@ fn begin(page: Page) {
         {
             dom::focus(&field);
         }
-    } else {
-        scroll::start(page);
     }
+    scroll::start(page);
     if page.running.get_untracked().is_some()
         && let Some(live) = page.live()
     {

@@ -47,7 +47,7 @@ pub(crate) fn latest(page: Page) {
 
 /// Called after the page has grown.
 pub(crate) fn follow(page: Page) {
-    if FOLLOWS.get() {
+    if FOLLOWS.get() && page.session.with_untracked(Option::is_some) {
         to(height());
     }
     pill(page);
@@ -79,10 +79,11 @@ pub(crate) fn hold(change: impl FnOnce()) {
     request_animation_frame(move || to(at + height() - before));
 }
 
-/// Starts to listen.
+/// Starts to listen. A chat opens at its end, unless the browser went back to where one was.
 pub(crate) fn start(page: Page) {
     LAST.set(top());
-    FOLLOWS.set(true);
+    FOLLOWS.set(top() < 1.0 || below() <= NEAR);
+    follow(page);
     // Not given back: the page lives as long as its document.
     let _ = window_event_listener(ev::scroll, move |_| scrolled(page));
     let _ = window_event_listener_untyped("resize", move |_| follow(page));

@@ -28,7 +28,11 @@ pub fn ask(page: Page, message: &Message) -> Erased {
     let lines = lines(&text);
     let folded = lines > FOLD;
     let long = folded || text.contains("\n\n") || text.chars().nth(180).is_some();
-    let class = if long { "ask ask-long" } else { "ask" };
+    let class = match (folded, long) {
+        (true, _) => "ask ask-long is-folded",
+        (false, true) => "ask ask-long",
+        (false, false) => "ask",
+    };
     let at = message.created_at;
     let time = move || words::moment(at, page.now.get(), page.tz.get());
     let unfold = folded.then(|| {
@@ -49,7 +53,7 @@ pub fn ask(page: Page, message: &Message) -> Erased {
         .as_ref()
         .map(|s| view! { <div class="ask-more branch">{branches(session, s, message.message_id)}</div> }.erase());
     view! {
-        <header class=class class:is-folded=folded>
+        <header class=class>
             <time datetime=at.to_string()>{time}</time>
             <h2>{text.clone()}</h2>
             <div class="ask-tools">

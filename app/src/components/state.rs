@@ -119,7 +119,7 @@ pub fn foot(place: Place, message: &Message, alert: bool) -> Erased {
     let facts = (!facts.is_empty()).then(|| {
         let facts = facts
             .into_iter()
-            .map(|(k, v, mono)| view! { <div><dt>{k}</dt><dd class:mono=mono>{v}</dd></div> }.erase())
+            .map(|(k, v, mono)| view! { <div><dt>{k}</dt><dd class=mono.then_some("mono")>{v}</dd></div> }.erase())
             .collect_view();
         view! {
             <details class="usage">

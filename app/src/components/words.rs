@@ -94,7 +94,11 @@ fn month(number: u8) -> &'static str {
 /// A session's title until it is renamed: the first 60 characters of its first message, on one line.
 #[must_use]
 pub fn title(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A script for the simulator is no title.
+    let spoken: Vec<&str> = text.lines().filter(|l| !l.trim_start().starts_with("/sim ")).collect();
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let spoken = one_line(&spoken.join("\n"));
+    let line = if spoken.is_empty() { one_line(text) } else { spoken };
     match line.char_indices().nth(60) {
         Some((end, _)) => line.get(..end).unwrap_or_default().trim_end().to_owned(),
         None => line,
@@ -146,6 +150,7 @@ mod tests {
     #[test]
     fn titles_are_one_line_of_sixty_characters() {
         assert_eq!(title("  a\n b\tc "), "a b c");
+        assert_eq!([title("a\n/sim tokens=3"), title("/sim tokens=3")], ["a", "/sim tokens=3"]);
         assert_eq!(title(&"é".repeat(80)).chars().count(), 60);
     }
 }
