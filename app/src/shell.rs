@@ -124,8 +124,7 @@ pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId) -> Stri
         created_at: message.timestamp(),
     };
     let place = Place { session: Some(session), fresh };
-    let cap = state::cap(&message).map(RenderHtml::to_html).unwrap_or_default();
-    let foot = state::foot(place, &message, false).to_html();
+    let (cap, foot) = (state::cap(&message), state::foot(place, &message, false));
     let on = ["<p class=\"live-on\"><a class=\"btn btn-main\" href=\"/c/", &session.to_string(), "\">Write on</a></p>"];
     ["</div>", &cap, "</div>", &foot, &on.concat()].concat()
 }

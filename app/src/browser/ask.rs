@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api,
-    components::words,
+    components::{composer::RUNS, words},
     domain::{Message, MessageId, Role, SessionId, Siblings, TurnId},
     error::{ApiError, Code},
     pages::state::{Live, Page, Refusal, Reply, Turn},
@@ -20,17 +20,19 @@ use crate::{
 /// Why one cannot send just now, if so; said where it is seen.
 fn is_held(page: Page) -> bool {
     if page.running.get_untracked().is_some() {
-        not_yet(page);
+        not_yet();
         return true;
     }
     page.band.with_untracked(|b| b.length > 0 || b.offline || matches!(b.refused, Some(Refusal::Rate(_))))
 }
 
-fn not_yet(page: Page) {
-    page.not_yet.set(true);
+/// Says so for 4 s, in the line beside Stop.
+fn not_yet() {
+    let Some(words) = dom::by_id("runs") else { return };
+    words.set_text_content(Some("You can send when it is done."));
     spawn_local(async move {
         wake::pause(4000).await;
-        page.not_yet.set(false);
+        words.set_text_content(Some(RUNS));
     });
 }
 

@@ -234,12 +234,9 @@ fn leave(page: Page) {
 }
 
 fn focus_row(at: usize) {
-    let rows = leptos::prelude::document().query_selector_all(".side-list .row-link");
-    let Ok(rows) = rows else { return };
-    let at = (at as u32).min(rows.length().saturating_sub(1));
-    if let Some(row) = rows.get(at) {
-        use wasm_bindgen::JsCast;
-        dom::focus(row.unchecked_ref());
+    let rows = dom::all(".side-list .row-link");
+    if let Some(row) = rows.get(at).or(rows.last()) {
+        dom::focus(row);
     }
 }
 

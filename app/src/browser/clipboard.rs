@@ -81,7 +81,7 @@ pub(crate) fn copy_reply(page: Page, button: HtmlElement, message: MessageId) {
                 live.ended.get_untracked().map(|m| m.text.clone())
             }
             crate::pages::state::Reply::Stored(m) if m.message_id == message => {
-                (m.text != crate::components::prose::ELSEWHERE).then(|| m.text.clone())
+                (!crate::components::prose::is_elsewhere(m)).then(|| m.text.clone())
             }
             _ => None,
         })

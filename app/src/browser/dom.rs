@@ -1,8 +1,8 @@
 //! Short ways to what a browser has. All of it is called after hydration only.
 
 use leptos::prelude::{document, window};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Element, HtmlElement, HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement, Storage};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{Element, Event, HtmlElement, HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement, Storage};
 
 use crate::domain::Timestamp;
 
@@ -28,6 +28,26 @@ pub(crate) fn random() -> u128 {
 /// Between 0 and 1, for jitter.
 pub(crate) fn chance() -> f64 {
     js_sys::Math::random()
+}
+
+/// Listens, for as long as the document lives. One kind of listener for all events: every other costs WebAssembly.
+pub(crate) fn on(name: &str, listener: impl FnMut(Event) + 'static) {
+    let listener: Box<dyn FnMut(Event)> = Box::new(listener);
+    let listener = Closure::wrap(listener);
+    // Caught going down: some events do not bubble.
+    let _ = window().add_event_listener_with_callback_and_bool(name, listener.as_ref().unchecked_ref(), true);
+    listener.forget();
+}
+
+/// The element an event is about.
+pub(crate) fn target<T: JsCast>(event: &Event) -> Option<T> {
+    event.target()?.dyn_into().ok()
+}
+
+/// All elements that match.
+pub(crate) fn all(selector: &str) -> Vec<HtmlElement> {
+    let Ok(found) = document().query_selector_all(selector) else { return Vec::new() };
+    (0..found.length()).filter_map(|i| found.get(i)?.dyn_into().ok()).collect()
 }
 
 pub(crate) fn by_id(id: &str) -> Option<HtmlElement> {

@@ -1,42 +1,41 @@
 //! Clicks and forms, heard in one place: the elements say in an attribute what they are for.
 
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlDetailsElement, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement};
+use web_sys::{
+    Element, HtmlDetailsElement, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement, MouseEvent,
+    SubmitEvent,
+};
 
 use super::{ask, chats, clipboard, dom, draft, earlier, scroll, wake};
 use crate::{
     domain::{MessageId, SessionId},
-    page::Theme,
     pages::state::Page,
 };
 
 /// Starts to listen.
 pub(crate) fn start(page: Page) {
-    // Not given back: the page lives as long as its document.
-    let _ = window_event_listener(ev::click, move |e| {
-        if let Some(target) = e.target().and_then(|t| t.dyn_into::<Element>().ok()) {
-            let plain = e.button() == 0 && !e.ctrl_key() && !e.meta_key() && !e.shift_key();
-            if plain && click(page, &target) {
-                e.prevent_default();
-            }
+    dom::on("click", move |e| {
+        let (Some(target), Some(click)) = (dom::target::<Element>(&e), e.dyn_ref::<MouseEvent>()) else { return };
+        let plain = click.button() == 0 && !click.ctrl_key() && !click.meta_key() && !click.shift_key();
+        if plain && self::click(page, &target) {
+            e.prevent_default();
         }
     });
-    let _ = window_event_listener(ev::submit, move |e| {
-        let Some(form) = e.target().and_then(|t| t.dyn_into::<HtmlFormElement>().ok()) else { return };
-        let by = e.submitter().and_then(|s| s.get_attribute("value")).unwrap_or_default();
+    dom::on("submit", move |e| {
+        let Some(form) = dom::target::<HtmlFormElement>(&e) else { return };
+        let by = e.dyn_ref::<SubmitEvent>().and_then(|e| e.submitter()?.get_attribute("value")).unwrap_or_default();
         if submit(page, &form, &by) {
             e.prevent_default();
         }
     });
-    let _ = window_event_listener(ev::input, move |e| {
-        let Some(target) = e.target().and_then(|t| t.dyn_into::<Element>().ok()) else { return };
-        if target.id() == "text" {
+    dom::on("input", move |e| {
+        if dom::target::<Element>(&e).is_some_and(|t| t.id() == "text") {
             draft::changed(page);
         }
     });
-    let _ = window_event_listener(ev::change, move |e| {
-        let Some(target) = e.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
+    dom::on("change", move |e| {
+        let Some(target) = dom::target::<HtmlElement>(&e) else { return };
         match target.id().as_str() {
             "model" => {
                 let model = dom::value(&target).unwrap_or_default();
@@ -50,15 +49,15 @@ pub(crate) fn start(page: Page) {
             _ => {}
         }
     });
-    // The form to edit a question opens with the cursor in it. `toggle` does not bubble, so it is caught going down.
-    let opened = wasm_bindgen::closure::Closure::<dyn Fn(web_sys::Event)>::new(move |e: web_sys::Event| {
-        let Some(details) = e.target().and_then(|t| t.dyn_into::<HtmlDetailsElement>().ok()) else { return };
-        if details.class_name() == "ask-edit" && details.open() {
+    // The form to edit a question opens with the cursor in it.
+    dom::on("toggle", move |e| {
+        if let Some(details) = dom::target::<HtmlDetailsElement>(&e)
+            && details.class_name() == "ask-edit"
+            && details.open()
+        {
             into_edit(&details);
         }
     });
-    let _ = document().add_event_listener_with_callback_and_bool("toggle", opened.as_ref().unchecked_ref(), true);
-    opened.forget();
 }
 
 fn into_edit(details: &HtmlDetailsElement) {
@@ -217,19 +216,19 @@ fn submit(page: Page, form: &HtmlFormElement, by: &str) -> bool {
                 chats::delete(page, id);
             }
         }
-        "/theme" => theme(page, by),
+        "/theme" => theme(by),
         _ => return false,
     }
     true
 }
 
-fn theme(page: Page, value: &str) {
-    let (theme, name) = match value {
-        "light" => (Theme::Light, "light"),
-        "dark" => (Theme::Dark, "dark"),
-        _ => (Theme::System, ""),
-    };
-    page.theme.set(theme);
+fn theme(value: &str) {
+    let name = if value == "system" { "" } else { value };
+    for other in ["system", "light", "dark"] {
+        if let Some(button) = dom::find(&["[name=theme][value=", other, "]"].concat()) {
+            let _ = button.set_attribute("aria-pressed", if other == value { "true" } else { "false" });
+        }
+    }
     dom::cookie("theme", name);
     if let Some(html) = document().document_element() {
         let _ =

@@ -79,7 +79,6 @@ fn close(page: Page, live: Live, message: Message) {
     live.ended.set(Some(Arc::new(message)));
     live.phase.set(Phase::Ended);
     page.running.set(None);
-    page.not_yet.set(false);
     // Once the details stand under it.
     request_animation_frame(move || scroll::follow(page));
 }

@@ -1,6 +1,6 @@
 //! Keys. None is touched while a word is being composed (IME).
 
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlFormElement, HtmlTextAreaElement, KeyboardEvent};
 
@@ -9,14 +9,14 @@ use crate::pages::state::Page;
 
 /// Starts to listen.
 pub(crate) fn start(page: Page) {
-    // Not given back: the page lives as long as its document.
-    let _ = window_event_listener(ev::keydown, move |e| {
+    dom::on("keydown", move |e| {
+        let Some(key) = e.dyn_ref::<KeyboardEvent>() else { return };
         // 229: what browsers send for a key that the input method has taken.
-        if e.is_composing() || e.key_code() == 229 || e.default_prevented() {
+        if key.is_composing() || key.key_code() == 229 || e.default_prevented() {
             return;
         }
-        let Some(target) = e.target().and_then(|t| t.dyn_into::<Element>().ok()) else { return };
-        if pressed(page, &e, &target) {
+        let Some(target) = dom::target::<Element>(&e) else { return };
+        if pressed(page, key, &target) {
             e.prevent_default();
         }
     });
@@ -142,8 +142,7 @@ fn single(key: &str) -> bool {
 
 /// To the chat above or below the one that is open.
 fn neighbour(step: i32) {
-    let Ok(rows) = document().query_selector_all(".side-list .row-link") else { return };
-    let links = (0..rows.length()).filter_map(|i| rows.get(i)?.dyn_into::<Element>().ok()).collect::<Vec<_>>();
+    let links = dom::all(".side-list .row-link");
     let at = links.iter().position(|l| l.has_attribute("aria-current"));
     let to = match at {
         Some(at) => i32::try_from(at).unwrap_or_default() + step,

@@ -18,9 +18,11 @@ mod wake;
 
 use std::{cell::Cell, sync::Arc};
 
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use crate::{
+    components::words,
     page::{PageData, PageKind},
     pages::state::Page,
 };
@@ -45,6 +47,7 @@ pub(crate) fn start(page: Page) {
         page.now.set(dom::now());
         if page.tz.get_untracked() != offset {
             page.tz.set(offset);
+            correct_times(page);
         }
         events::start(page);
         keyboard::start(page);
@@ -94,27 +97,37 @@ fn choose_model(page: Page) {
 }
 
 fn listen(page: Page) {
-    // Not given back: the page lives as long as its document.
     let back = move || {
         NETWORK_CHANGED.set(true);
         wake::wake();
     };
-    let _ = window_event_listener(ev::online, move |_| {
+    dom::on("online", move |_| {
         page.band.update(|b| b.offline = false);
         back();
     });
-    let _ = window_event_listener(ev::offline, move |_| page.band.update(|b| b.offline = true));
-    let _ = window_event_listener(ev::pagehide, move |_| draft::keep(page));
-    let _ = window_event_listener(ev::pageshow, move |e| {
-        if e.persisted() {
+    dom::on("offline", move |_| page.band.update(|b| b.offline = true));
+    dom::on("pagehide", move |_| draft::keep(page));
+    dom::on("pageshow", move |e| {
+        // From the back/forward cache: as it was left, but its stream is gone.
+        if e.dyn_ref::<web_sys::PageTransitionEvent>().is_some_and(|e| e.persisted()) {
             back();
             chats::refresh(page);
         }
     });
-    let _ = window_event_listener(ev::visibilitychange, move |_| {
+    dom::on("visibilitychange", move |_| {
         if dom::is_visible() {
             wake::wake();
             chats::refresh(page);
         }
     });
+}
+
+/// The server has written times as they are where it believes the person to be.
+fn correct_times(page: Page) {
+    let (now, tz) = (page.now.get_untracked(), page.tz.get_untracked());
+    for time in dom::all("main time") {
+        if let Some(at) = time.get_attribute("datetime").and_then(|at| at.parse().ok()) {
+            time.set_text_content(Some(&words::moment(at, now, tz)));
+        }
+    }
 }

@@ -2,12 +2,10 @@
 
 use std::cell::Cell;
 
-use leptos::{
-    ev,
-    prelude::{document, request_animation_frame, window, window_event_listener_untyped, *},
-};
+use leptos::prelude::*;
 use web_sys::ScrollToOptions;
 
+use super::dom;
 use crate::pages::state::Page;
 
 /// Within so many pixels of the end one counts as being there.
@@ -84,7 +82,6 @@ pub(crate) fn start(page: Page) {
     LAST.set(top());
     FOLLOWS.set(top() < 1.0 || below() <= NEAR);
     follow(page);
-    // Not given back: the page lives as long as its document.
-    let _ = window_event_listener(ev::scroll, move |_| scrolled(page));
-    let _ = window_event_listener_untyped("resize", move |_| follow(page));
+    dom::on("scroll", move |_| scrolled(page));
+    dom::on("resize", move |_| follow(page));
 }

@@ -1,9 +1,6 @@
 //! A new chat: what this is, and ways to begin.
 
-use crate::components::erased::{Erase, Erased};
-use leptos::prelude::*;
-
-use super::icons::icon;
+use super::{html::attribute, icons::icon};
 use crate::pages::state::Page;
 
 /// Title, hint, and the text it puts into the composer. None of them sends.
@@ -34,31 +31,33 @@ const REST: [Start; 2] = [
 ];
 
 /// The page before the first message.
-pub fn empty(page: Page) -> Erased {
+#[must_use]
+pub fn empty(page: Page) -> String {
     let first = if page.data().simulator { SIMULATED } else { LONG };
-    let starts = [first]
-        .into_iter()
-        .chain(REST)
-        .map(|(title, hint, text)| {
-            view! {
-                <li>
-                    <button type="button" data-fill=text><b>{title}</b><small>{hint}</small>{icon("right")}</button>
-                </li>
-            }
-            .erase()
+    let starts: String = [first]
+        .iter()
+        .chain(&REST)
+        .map(|(title, hint, fill)| {
+            [
+                "<li><button type=\"button\"",
+                &attribute("data-fill", fill),
+                "><b>",
+                title,
+                "</b><small>",
+                hint,
+                "</small>",
+                &icon("right"),
+                "</button></li>",
+            ]
+            .concat()
         })
-        .collect::<Vec<_>>();
-    view! {
-        <div class="empty">
-            <div>
-                <h2>"Ask, and walk away."</h2>
-                <p>
-                    "A reply, once started, is never lost. Reload, close the tab, come back tomorrow: \
-                     it goes on to its end and waits for you here."
-                </p>
-                <ul class="starts js-only" aria-label="Ways to begin">{starts}</ul>
-            </div>
-        </div>
-    }
-    .erase()
+        .collect();
+    [
+        "<div class=\"empty\"><div><h2>Ask, and walk away.</h2><p>A reply, once started, is never lost. Reload, close the \
+         tab, come back tomorrow: it goes on to its end and waits for you here.</p>\
+         <ul class=\"starts js-only\" aria-label=\"Ways to begin\">",
+        &starts,
+        "</ul></div></div>",
+    ]
+    .concat()
 }

@@ -1,8 +1,5 @@
 //! The list of keys, opened by `?`.
 
-use crate::components::erased::{Erase, Erased};
-use leptos::prelude::*;
-
 use super::icons::icon;
 
 /// Keys, and what they do. The last number says how many of them are single keys.
@@ -20,31 +17,28 @@ const ALWAYS: [(&str, &str); 9] = [
     ("Esc", "Close, or leave renaming"),
 ];
 
-/// The list, with the switch that turns single keys off.
-pub fn keys() -> Erased {
-    let list = |keys: &[(&'static str, &'static str)]| {
-        keys.iter()
-            .map(|(key, does)| {
-                let caps = key.split(' ').map(|k| view! { <kbd>{k}</kbd> }.erase()).collect::<Vec<_>>();
-                view! { <div><dt>{caps}</dt><dd>{*does}</dd></div> }.erase()
-            })
-            .collect::<Vec<_>>()
-    };
-    view! {
-        <div class="menu keys" id="keys" popover="auto" role="dialog" aria-labelledby="keys-title">
-            <div class="keys-head">
-                <h2 id="keys-title">"Keyboard"</h2>
-                <button class="icon-btn" type="button" popovertarget="keys" popovertargetaction="hide" aria-label="Close">
-                    {icon("close")}
-                </button>
-            </div>
-            <dl>{list(&ALWAYS)}</dl>
-            <dl>{list(&SINGLE)}</dl>
-            <label class="check">
-                <input type="checkbox" id="single-keys" autocomplete="off" checked/>
-                "Single keys, outside text fields"
-            </label>
-        </div>
+/// The list, with the switch that turns single keys off. Only the server writes it out.
+#[must_use]
+pub fn keys() -> String {
+    if cfg!(not(feature = "ssr")) {
+        return String::new();
     }
-    .erase()
+    let list = |keys: &[(&str, &str)]| -> String {
+        let rows = keys.iter().map(|(key, does)| {
+            let caps: String = key.split(' ').map(|k| ["<kbd>", k, "</kbd>"].concat()).collect();
+            ["<div><dt>", &caps, "</dt><dd>", does, "</dd></div>"].concat()
+        });
+        ["<dl>", &rows.collect::<String>(), "</dl>"].concat()
+    };
+    [
+        "<div class=\"keys-head\"><h2 id=\"keys-title\">Keyboard</h2><button class=\"icon-btn\" type=\"button\" \
+         popovertarget=\"keys\" popovertargetaction=\"hide\" aria-label=\"Close\">",
+        &icon("close"),
+        "</button></div>",
+        &list(&ALWAYS),
+        &list(&SINGLE),
+        "<label class=\"check\"><input type=\"checkbox\" id=\"single-keys\" autocomplete=\"off\" checked>\
+         Single keys, outside text fields</label>",
+    ]
+    .concat()
 }

@@ -6,6 +6,7 @@ pub mod bar;
 pub mod composer;
 pub mod empty;
 pub mod erased;
+pub mod html;
 pub mod icons;
 pub mod keys;
 pub mod notices;

@@ -1,110 +1,110 @@
 //! Bands and the toast.
 
-use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
-use super::{icons::icon, words};
+use super::{
+    html::{attribute, hidden, text},
+    icons::icon,
+    words,
+};
 use crate::{
     page::PageKind,
     pages::state::{Band, Page, Refusal},
 };
 
-/// The command the simulator's band offers.
-const COMMAND: &str = "ANTHROPIC_API_KEY=sk-ant-… make run";
-
 /// Most characters of one message.
 pub const LIMIT: u32 = 200_000;
 
-/// Says that replies are made up.
-pub fn simulator(page: Page) -> Option<Erased> {
+/// Says that replies are made up, and how to have real ones.
+#[must_use]
+pub fn simulator(page: Page) -> String {
     let data = page.data();
-    (data.simulator && data.kind != PageKind::NotFound).then(|| {
-        view! {
-            <aside class="band band-sim" aria-label="The simulator">
-                <div class="band-in">
-                    <p>
-                        <strong>"This is the simulator."</strong>
-                        " No key is set, so replies are made up and nothing leaves this machine. For Claude itself:"
-                    </p>
-                    <span class="cmd">
-                        <code tabindex="0">{COMMAND}</code>
-                        <button class="icon-btn js-only" type="button" data-do="copy-command" aria-label="Copy the command">
-                            {icon("copy")}
-                        </button>
-                    </span>
-                </div>
-            </aside>
-        }
-        .erase()
-    })
+    if !data.simulator || data.kind == PageKind::NotFound {
+        return String::new();
+    }
+    [
+        "<aside class=\"band band-sim\" aria-label=\"The simulator\"><div class=\"band-in\"><p><strong>This is the \
+         simulator.</strong> No key is set, so replies are made up and nothing leaves this machine. For Claude itself:\
+         </p><span class=\"cmd\"><code tabindex=\"0\">ANTHROPIC_API_KEY=sk-ant-… make run</code><button class=\"icon-btn \
+         js-only\" type=\"button\" data-do=\"copy-command\" aria-label=\"Copy the command\">",
+        &icon("copy"),
+        "</button></span></div></aside>",
+    ]
+    .concat()
 }
 
 /// Without JavaScript: what was deleted just now, with Undo.
-pub fn deleted(page: Page) -> Option<Erased> {
-    let deleted = page.data().deleted.clone()?;
-    Some(
-        view! {
-            <aside class="band" aria-label="Deleted">
-                <div class="band-in">
-                    <p>{["Deleted “", &deleted.title, "”"].concat()}</p>
-                    <form method="post" action="/api/sessions/restore">
-                        <input type="hidden" name="session_id" value=deleted.session_id.to_string()/>
-                        <button class="btn">"Undo"</button>
-                    </form>
-                </div>
-            </aside>
-        }
-        .erase(),
-    )
+#[must_use]
+pub fn deleted(page: Page) -> String {
+    let data = page.data();
+    let Some(deleted) = &data.deleted else { return String::new() };
+    [
+        "<aside class=\"band\" aria-label=\"Deleted\"><div class=\"band-in\"><p>",
+        &deleted_words(&deleted.title),
+        "</p><form method=\"post\" action=\"/api/sessions/restore\">",
+        &hidden("session_id", &deleted.session_id.to_string()),
+        "<button class=\"btn\">Undo</button></form></div></aside>",
+    ]
+    .concat()
+}
+
+fn deleted_words(title: &str) -> String {
+    if title.is_empty() { "The chat is deleted.".to_owned() } else { ["Deleted “", &text(title), "”"].concat() }
 }
 
 /// What stands over the composer.
-pub fn band(page: Page) -> Erased {
+#[must_use]
+pub fn band(page: Page) -> String {
     let Band { length, offline, refused } = page.band.get();
     let (class, name, words) = if length > 0 {
-        let n = [&words::number(length.into()), " characters"].concat();
-        let rest = [", and the limit is ", &words::number(LIMIT.into()), ". Shorten it, or send it in two."].concat();
-        ("band band-fail", "alert", view! { <p><strong>{n}</strong>{rest}</p> }.erase())
+        let n = words::number(length.into());
+        let limit = words::number(LIMIT.into());
+        let words = [
+            "<p><strong>",
+            &n,
+            " characters</strong>, and the limit is ",
+            &limit,
+            ". Shorten it, or send it in two.</p>",
+        ];
+        ("fail", "alert", words.concat())
     } else if offline {
-        let words = "You are offline. The draft is kept here; a reply that runs goes on at the server.";
-        ("band band-warn", "info", view! { <p>{words}</p> }.erase())
+        let words = "<p>You are offline. The draft is kept here; a reply that runs goes on at the server.</p>";
+        ("warn", "info", words.to_owned())
     } else {
         match refused {
-            None => return ().erase(),
+            None => return String::new(),
             Some(Refusal::Rate(seconds)) => {
-                let s = [&words::number(seconds), " s"].concat();
-                let words = view! {
-                    <p>"Too many messages at once. You can send again in "<strong>{s}</strong>"; your text is kept."</p>
-                };
-                ("band band-warn", "clock", words.erase())
+                let words = [
+                    "<p>Too many messages at once. You can send again in <strong>",
+                    &words::number(seconds),
+                    " s</strong>; your text is kept.</p>",
+                ];
+                ("warn", "clock", words.concat())
             }
             Some(Refusal::Active) => {
-                let href = page.session.get().map(|s| ["/c/", &s.to_string()].concat());
-                let words = view! {
-                    <p>"This chat is still being answered. You can send when it is done."</p>
-                    <a class="btn" href=href>"Show it"</a>
-                };
-                ("band band-warn", "info", words.erase())
+                let href = page.session.get().map_or_else(String::new, |s| ["/c/", &s.to_string()].concat());
+                let words = [
+                    "<p>This chat is still being answered. You can send when it is done.</p><a class=\"btn\"",
+                    &attribute("href", &href),
+                    ">Show it</a>",
+                ];
+                ("warn", "info", words.concat())
             }
-            Some(Refusal::Other(words)) => ("band band-fail", "alert", view! { <p>{words}</p> }.erase()),
+            Some(Refusal::Other(words)) => ("fail", "alert", ["<p>", &text(&words), "</p>"].concat()),
         }
     };
-    view! { <div class=class><div class="band-in">{icon(name)}{words}</div></div> }.erase()
+    ["<div class=\"band band-", class, "\"><div class=\"band-in\">", &icon(name), &words, "</div></div>"].concat()
 }
 
 /// Deleted, with Undo.
-pub fn toast(page: Page) -> Erased {
-    let toast = move || {
-        page.toast.get().map(|deleted| {
-            let words = ["Deleted “", &deleted.title, "”"].concat();
-            view! {
-                <aside class="toast" id="toast" aria-label="Deleted">
-                    <span>{words}</span>
-                    <button type="button" data-do="undo">"Undo"</button>
-                </aside>
-            }
-            .erase()
-        })
-    };
-    view! { <div class="toasts">{toast}</div> }.erase()
+#[must_use]
+pub fn toast(page: Page) -> String {
+    page.toast.get().map_or_else(String::new, |deleted| {
+        [
+            "<aside class=\"toast\" aria-label=\"Deleted\"><span>",
+            &deleted_words(&deleted.title),
+            "</span><button type=\"button\" data-do=\"undo\">Undo</button></aside>",
+        ]
+        .concat()
+    })
 }

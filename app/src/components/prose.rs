@@ -8,12 +8,15 @@ use crate::{
 /// In the browser's copy of a message: there is a text, and it is in the page already.
 pub const ELSEWHERE: &str = " ";
 
+/// Whether a message's HTML is in the page already, and its text is not known here.
+#[must_use]
+pub fn is_elsewhere(message: &Message) -> bool {
+    cfg!(not(feature = "ssr")) && message.text == ELSEWHERE
+}
+
 /// A stored reply's HTML. Its elements' ids begin with the message's, so that footnotes of two replies differ.
 #[must_use]
 pub fn stored(message: &Message) -> String {
-    if message.text == ELSEWHERE {
-        return String::new();
-    }
     let seams: Vec<u32> = message.seams.iter().filter(|s| !s.planned).map(|s| s.offset).collect();
     let options = Options { prefix: message.message_id.to_string(), caret: false };
     markdown::render_with(&message.text, &seams, &options)

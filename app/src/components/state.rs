@@ -1,10 +1,8 @@
 //! How a reply ended, in words, and what one can do then.
 
-use crate::components::erased::{Erase, Erased};
-use leptos::prelude::*;
-
 use super::{
     ask::branches,
+    html::{hidden, text},
     icons::{Cap, icon, small},
     words,
 };
@@ -25,7 +23,7 @@ impl Place {
     /// From a page's state.
     #[must_use]
     pub fn of(page: Page) -> Self {
-        Self { session: page.session.get_untracked(), fresh: page.data().fresh.turn_id }
+        Self { session: page.session(), fresh: page.data().fresh.turn_id }
     }
 }
 
@@ -70,8 +68,9 @@ fn ended(message: &Message) -> Option<Ended> {
 }
 
 /// The mark inside the written part; the others stand beside their words.
-pub fn cap(message: &Message) -> Option<Erased> {
-    ended(message).is_none().then(|| Cap::End.view())
+#[must_use]
+pub fn cap(message: &Message) -> String {
+    if ended(message).is_none() { Cap::End.html() } else { String::new() }
 }
 
 /// The line's state, for the style sheet.
@@ -85,93 +84,109 @@ pub fn line(message: &Message) -> &'static str {
     }
 }
 
-/// All that stands under a finished reply: the state in words, the details, the tools. `fresh` is a failure that
+/// All that stands under a finished reply: the state in words, the details, the tools. With `alert`, a failure
 /// happened before the person's eyes.
-pub fn foot(place: Place, message: &Message, alert: bool) -> Erased {
+#[must_use]
+pub fn foot(place: Place, message: &Message, alert: bool) -> String {
     let ended = ended(message);
     let failed = message.outcome == Some(Outcome::Failed);
-    let state = ended.map(|e| state(place, message, e, failed && alert));
-    let complete = state.is_none();
-    let seams = message.seams.iter().filter(|s| !s.planned).count() as u64;
-    let seams = (seams > 0).then(|| {
-        let times = match seams {
-            1 => "once".to_owned(),
-            2 => "twice".to_owned(),
-            n => [&words::number(n), " times"].concat(),
-        };
-        let words = ["Picked up ", &times, " where it left off. Nothing is missing."].concat();
-        view! { <p class="seam-inline">{small("check")}{words}</p> }.erase()
+    // A complete one is tried again by an icon, any other by a button beside the words.
+    let again = if ended.is_none() { retry(place, message, false) } else { String::new() };
+    let state = ended.map_or_else(String::new, |e| state(place, message, &e, failed && alert));
+    let branch = message.siblings.as_ref().map_or_else(String::new, |s| {
+        ["<div class=\"branch\">", &branches(place.session, s, message.message_id), "</div>"].concat()
     });
-    let branch = message
-        .siblings
-        .as_ref()
-        .map(|s| view! { <div class="branch">{branches(place.session, s, message.message_id)}</div> }.erase());
-    let copy = (!message.text.is_empty()).then(|| {
-        view! {
-            <button class="icon-btn js-only" type="button" data-do="copy-reply" aria-label="Copy this reply">
-                {icon("copy")}
-            </button>
-        }
-        .erase()
-    });
-    let again = complete.then(|| retry(place, message, false));
+    let copy = if message.text.is_empty() {
+        String::new()
+    } else {
+        [
+            "<button class=\"icon-btn js-only\" type=\"button\" data-do=\"copy-reply\" aria-label=\"Copy this reply\">",
+            &icon("copy"),
+            "</button>",
+        ]
+        .concat()
+    };
     let (name, facts) = if failed { ("What happened", what_happened(message)) } else { ("Details", details(message)) };
-    let facts = (!facts.is_empty()).then(|| {
-        let facts = facts
-            .into_iter()
-            .map(|(k, v, mono)| view! { <div><dt>{k}</dt><dd class=mono.then_some("mono")>{v}</dd></div> }.erase())
-            .collect_view();
-        view! {
-            <details class="usage">
-                <summary>{name}{small("down")}</summary>
-                <dl>{facts}</dl>
-            </details>
-        }
-        .erase()
-    });
-    view! {
-        {state}
-        {seams}
-        <footer class="reply-foot">{facts}<div class="foot-tools">{branch}{copy}{again}</div></footer>
-    }
-    .erase()
+    let facts = if facts.is_empty() {
+        String::new()
+    } else {
+        let facts: String = facts
+            .iter()
+            .map(|(name, value, mono)| {
+                let class = if *mono { " class=\"mono\"" } else { "" };
+                ["<div><dt>", name, "</dt><dd", class, ">", &text(value), "</dd></div>"].concat()
+            })
+            .collect();
+        ["<details class=\"usage\"><summary>", name, &small("down"), "</summary><dl>", &facts, "</dl></details>"]
+            .concat()
+    };
+    [
+        &state,
+        &seams(message),
+        "<footer class=\"reply-foot\">",
+        &facts,
+        "<div class=\"foot-tools\">",
+        &branch,
+        &copy,
+        &again,
+        "</div></footer>",
+    ]
+    .concat()
 }
 
-fn state(place: Place, message: &Message, ended: Ended, alert: bool) -> Erased {
+/// On a narrow window, where there is no margin for a note beside the line.
+fn seams(message: &Message) -> String {
+    let times = match message.seams.iter().filter(|s| !s.planned).count() as u64 {
+        0 => return String::new(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        n => [words::number(n).as_str(), " times"].concat(),
+    };
+    ["<p class=\"seam-inline\">", &small("check"), "Picked up ", &times, " where it left off. Nothing is missing.</p>"]
+        .concat()
+}
+
+fn state(place: Place, message: &Message, ended: &Ended, alert: bool) -> String {
     let class = if ended.cap == Cap::Fail { "state state-fail" } else { "state" };
     let action = if ended.edit {
-        view! {
-            <button class="btn js-only" type="button" data-do="open-edit">{icon("pencil")}"Edit the question"</button>
-        }
-        .erase()
+        let open = "<button class=\"btn js-only\" type=\"button\" data-do=\"open-edit\">";
+        [open, &icon("pencil"), "Edit the question</button>"].concat()
     } else {
         retry(place, message, true)
     };
-    view! {
-        <div class=class role=alert.then_some("alert")>
-            {ended.cap.view()}
-            <span><strong>{ended.what}</strong>" "{ended.kept}</span>
-            <div class="actions">{action}</div>
-        </div>
-    }
-    .erase()
+    [
+        "<div class=\"",
+        class,
+        if alert { "\" role=\"alert\">" } else { "\">" },
+        &ended.cap.html(),
+        "<span><strong>",
+        &text(&ended.what),
+        "</strong> ",
+        ended.kept,
+        "</span><div class=\"actions\">",
+        &action,
+        "</div></div>",
+    ]
+    .concat()
 }
 
 /// The form behind "Try again".
-fn retry(place: Place, message: &Message, wide: bool) -> Erased {
-    let button = if wide {
-        view! { <button class="btn">{icon("again")}"Try again"</button> }.erase()
+fn retry(place: Place, message: &Message, wide: bool) -> String {
+    let (open, words) = if wide {
+        ("<button class=\"btn\">", "Try again")
     } else {
-        view! { <button class="icon-btn" aria-label="Try again">{icon("again")}</button> }.erase()
+        ("<button class=\"icon-btn\" aria-label=\"Try again\">", "")
     };
-    view! {
-        <form method="post" action="/api/chat/retry">
-            <input type="hidden" name="turn_id" value=place.fresh.to_string()/>
-            <input type="hidden" name="message_id" value=message.message_id.to_string()/>
-            {button}
-        </form>
-    }
-    .erase()
+    [
+        "<form method=\"post\" action=\"/api/chat/retry\">",
+        &hidden("turn_id", &place.fresh.to_string()),
+        &hidden("message_id", &message.message_id.to_string()),
+        open,
+        &icon("again"),
+        words,
+        "</button></form>",
+    ]
+    .concat()
 }
 
 type Fact = (&'static str, String, bool);

@@ -1,36 +1,64 @@
 //! Questions and answers, oldest first.
 
-use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
-use super::{ask, reply, words};
-use crate::pages::state::{Page, Reply, Turn};
+use super::{
+    ask::Ask,
+    erased::{Erase, Erased},
+    html::{attribute, lazy},
+    reply,
+    state::Place,
+    words,
+};
+use crate::{
+    domain::MessageId,
+    pages::state::{Page, Reply, Turn},
+};
 
 /// The branch that is shown, with the way to earlier messages over it.
 pub fn transcript(page: Page) -> Erased {
-    let earlier = move || {
-        let (session, older) = (page.session.get()?, page.older.get()?);
-        let href = ["/c/", &session.to_string(), "?page=", &older].concat();
-        Some(view! { <p class="earlier"><a class="btn btn-quiet btn-s" href=href data-do="earlier">"Earlier messages"</a></p> }.erase())
-    };
+    let top = lazy(move || {
+        let words = if cut_before(page).is_some() { String::new() } else { cut(page, false) };
+        [earlier(page), words].concat()
+    });
     view! {
-        {earlier}
-        {move || (!cut_stands_in_a_turn(page)).then(|| cut(left_out(page)?, false)).flatten()}
+        <div inner_html=top></div>
         <For each=move || page.turns.get() key=|turn| turn.key children=move |turn| one(page, turn)/>
     }
     .erase()
 }
 
+fn earlier(page: Page) -> String {
+    let Some((session, older)) = page.session.get().zip(page.older.get()) else { return String::new() };
+    let href = ["/c/", &session.to_string(), "?page=", &older].concat();
+    let open = "<p class=\"earlier\"><a class=\"btn btn-quiet btn-s\" data-do=\"earlier\"";
+    [open, &attribute("href", &href), ">Earlier messages</a></p>"].concat()
+}
+
 fn one(page: Page, turn: Turn) -> Erased {
     let (key, hidden) = (turn.key, turn.hidden);
     let class = if turn.ask.is_some() { "turn" } else { "turn turn-rest" };
-    let question = turn.ask.map(|message| ask::ask(page, &message));
+    let here = lazy(move || if cut_before(page) == Some(key) { cut(page, true) } else { String::new() });
+    let question = turn.ask.map(|message| {
+        let ask = Ask::of(&message);
+        view! { <header class=ask.class() inner_html=ask.html(page)></header> }
+    });
     let answer = turn.reply.map(|reply| match reply {
-        Reply::Stored(message) => reply::stored(page, &message),
+        Reply::Stored(message) => {
+            let id = ["reply-", &message.message_id.to_string()].concat();
+            let inside = reply::stored(Place::of(page), &message);
+            view! { <div class="reply" id=id inner_html=inside></div> }.erase()
+        }
         Reply::Live(live) => reply::live(page, live),
     });
-    let here = move || cut_before(page).filter(|at| *at == key).and_then(|_| cut(left_out(page)?, true));
-    view! { <article class=class data-turn=key.to_string() hidden=move || hidden.get()>{here}{question}{answer}</article> }.erase()
+    view! {
+        <article class=class data-turn=key.to_string() hidden=move || hidden.get()>
+            <div inner_html=here></div>
+            {question}
+            {answer}
+        </article>
+    }
+    .erase()
 }
 
 /// How many of the oldest messages the newest turn could not show the model.
@@ -44,7 +72,7 @@ fn left_out(page: Page) -> Option<u32> {
 }
 
 /// The turn before which the model began to read; known only once the branch is here from its first message on.
-fn cut_before(page: Page) -> Option<crate::domain::MessageId> {
+fn cut_before(page: Page) -> Option<MessageId> {
     if page.older.with(Option::is_some) {
         return None;
     }
@@ -61,17 +89,9 @@ fn cut_before(page: Page) -> Option<crate::domain::MessageId> {
     })
 }
 
-fn cut_stands_in_a_turn(page: Page) -> bool {
-    cut_before(page).is_some()
-}
-
-fn cut(n: u32, here: bool) -> Option<Erased> {
-    if n == 0 {
-        return None;
-    }
-    let mut words = ["The oldest ", &words::counted(n.into(), "message", "messages"), " no longer fit."].concat();
-    if here {
-        words.push_str(" Claude reads from here on.");
-    }
-    Some(view! { <p class="cutline">{words}</p> }.erase())
+fn cut(page: Page, here: bool) -> String {
+    let Some(n) = left_out(page).filter(|n| *n > 0) else { return String::new() };
+    let rest = if here { " Claude reads from here on." } else { "" };
+    let n = words::counted(n.into(), "message", "messages");
+    ["<p class=\"cutline\">The oldest ", &n, " no longer fit.", rest, "</p>"].concat()
 }

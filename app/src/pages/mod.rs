@@ -4,12 +4,16 @@ pub mod state;
 
 use std::sync::Arc;
 
-use crate::components::erased::{Erase, Erased};
 use leptos::prelude::*;
 
 use crate::{
     browser,
-    components::{bar, composer, empty, icons, keys, notices, reply, sidebar, transcript},
+    components::{
+        bar, composer, empty,
+        erased::{Erase, Erased},
+        html::lazy,
+        icons, keys, notices, reply, sidebar, transcript,
+    },
     page::{PageData, PageKind},
 };
 use state::Page;
@@ -19,25 +23,24 @@ pub fn app(data: &Arc<PageData>) -> Erased {
     let page = Page::new(data);
     // Runs in the browser only, after the page is hydrated.
     Effect::new(move |_| browser::start(page));
-    let (skip, main, dock) = match data.kind {
-        PageKind::NotFound => ("Skip to the page", not_found(), None),
-        PageKind::Live => ("Skip to the conversation", chat(page), None),
-        PageKind::New | PageKind::Chat => ("Skip to the conversation", chat(page), Some(composer::composer(page))),
+    let (main, dock) = match data.kind {
+        PageKind::NotFound => (not_found(), None),
+        PageKind::Live => (chat(page), None),
+        PageKind::New | PageKind::Chat => (chat(page), Some(composer::composer(page))),
     };
+    let notices = [notices::simulator(page), notices::deleted(page), reply::running(page)].concat();
     view! {
-        <a class="skip" href="#main">{skip}</a>
-        {icons::sprite()}
+        <a class="skip" href="#main">"Skip to the conversation"</a>
+        <svg class="sprite" aria-hidden="true" inner_html=icons::sprite()></svg>
         {sidebar::sidebar(page)}
         <div class="main">
             {bar::bar(page)}
-            {notices::simulator(page)}
-            {notices::deleted(page)}
-            {reply::looks_again(page)}
+            <div inner_html=notices></div>
             {main}
             {dock}
         </div>
-        {notices::toast(page)}
-        {keys::keys()}
+        <div class="toasts" inner_html=lazy(move || notices::toast(page))></div>
+        <div class="menu keys" id="keys" popover="auto" role="dialog" aria-labelledby="keys-title" inner_html=keys::keys()></div>
         <div class="hide" id="say" role="status">{move || page.say.get()}</div>
     }
     .erase()
@@ -46,18 +49,19 @@ pub fn app(data: &Arc<PageData>) -> Erased {
 fn chat(page: Page) -> Erased {
     let empty = Memo::new(move |_| page.session.with(Option::is_none));
     let class = move || if empty.get() { "column" } else { "column transcript" };
-    let inside = move || if empty.get() { empty::empty(page) } else { transcript::transcript(page) };
-    view! { <main id="main" class=class tabindex="-1">{inside}</main> }.erase()
+    let before = lazy(move || if empty.get() { empty::empty(page) } else { String::new() });
+    view! {
+        <main id="main" class=class tabindex="-1">
+            <div class="as-is" inner_html=before></div>
+            {transcript::transcript(page)}
+        </main>
+    }
+    .erase()
 }
 
 /// Not there, or not yours: never told apart.
 fn not_found() -> Erased {
-    view! {
-        <main id="main" class="column transcript" tabindex="-1">
-            <h2 class="title">"Nothing here."</h2>
-            <p class="quiet">"This chat does not exist, or it is not yours."</p>
-            <p><a href="/">"Start a new chat"</a></p>
-        </main>
-    }
-    .erase()
+    let words = "<h2 class=\"title\">Nothing here.</h2><p class=\"quiet\">This chat does not exist, or it is not yours.</p>\
+        <p><a href=\"/\">Start a new chat</a></p>";
+    view! { <main id="main" class="column transcript" tabindex="-1" inner_html=words></main> }.erase()
 }

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use crate::{
     domain::{Message, MessageId, Role, SessionId, SessionList, Timestamp, TurnId},
     error::Code,
-    page::{Deleted, PageData, PageKind, Theme},
+    page::{Deleted, PageData, PageKind},
 };
 
 /// How far a reply that this page follows has come.
@@ -182,8 +182,6 @@ pub struct Page {
     pub model: RwSignal<String>,
     /// What the one `role=status` says.
     pub say: RwSignal<String>,
-    /// "You can send when it is done.", shown for a while after Enter.
-    pub not_yet: RwSignal<bool>,
     pub toast: RwSignal<Option<Deleted>>,
     pub renaming: RwSignal<Option<SessionId>>,
     /// Chats whose reply was finished while nobody looked.
@@ -192,7 +190,6 @@ pub struct Page {
     pub now: RwSignal<Timestamp>,
     /// Minutes east of UTC.
     pub tz: RwSignal<i32>,
-    pub theme: RwSignal<Theme>,
     /// The pill that leads to the end is wanted.
     pub pill: RwSignal<bool>,
 }
@@ -233,13 +230,11 @@ impl Page {
             band: RwSignal::new(Band { refused, ..Band::default() }),
             model: RwSignal::new(model),
             say: RwSignal::new(String::new()),
-            not_yet: RwSignal::new(false),
             toast: RwSignal::new(None),
             renaming: RwSignal::new(None),
             unseen: RwSignal::new(Vec::new()),
             now: RwSignal::new(data.now),
             tz: RwSignal::new(data.tz),
-            theme: RwSignal::new(data.theme),
             pill: RwSignal::new(false),
         }
     }
@@ -248,6 +243,12 @@ impl Page {
     #[must_use]
     pub fn data(self) -> Arc<PageData> {
         self.data.get_value()
+    }
+
+    /// The chat that is shown, read without following it.
+    #[must_use]
+    pub fn session(self) -> Option<SessionId> {
+        self.session.get_untracked()
     }
 
     /// The answer this page follows.
