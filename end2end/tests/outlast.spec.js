@@ -58,7 +58,7 @@ test('a closed tab stops nothing', async ({ chat, page, context }) => {
 
 test('a second tab follows the same reply to the same text', async ({ chat, page, context }) => {
   await chat.open('/');
-  await chat.send(simulated('In two tabs', SLOW));
+  await chat.send(simulated('In two tabs', 'tokens=400 rate=60'));
   await chat.writing();
   const second = new Chat(await context.newPage());
   await second.open(page.url());
@@ -70,7 +70,8 @@ test('a second tab follows the same reply to the same text', async ({ chat, page
 
 test('a second browser with the same cookie does too', async ({ chat, page, context, browser }) => {
   await chat.open('/');
-  await chat.send(simulated('In two browsers', SLOW));
+  // Long enough for another browser to start, with nothing in its cache.
+  await chat.send(simulated('In two browsers', 'tokens=600 rate=60'));
   await chat.writing();
   const elsewhere = await browser.newContext({ storageState: await context.storageState() });
   const second = new Chat(await elsewhere.newPage());

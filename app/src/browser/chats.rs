@@ -68,6 +68,10 @@ pub(crate) fn refresh(page: Page) {
 }
 
 fn merge(page: Page, fresh: SessionList) {
+    // The title that is being written must stay.
+    if page.renaming.with_untracked(Option::is_some) {
+        return;
+    }
     let gone = page.toast.get_untracked().map(|t| t.session_id);
     let mut list = page.sessions.get_untracked();
     let last = fresh.sessions.last().map(|r| (r.updated_at, r.session_id));
@@ -85,11 +89,22 @@ fn merge(page: Page, fresh: SessionList) {
     {
         page.title.set(row.title.clone());
     }
+    let focused =
+        document().active_element().and_then(|e| dom::closest(&e, "[data-session]")?.get_attribute("data-session"));
     page.now.set(dom::now());
     if page.sessions.with_untracked(|l| *l != list) {
         page.sessions.set(list);
     }
     note(page);
+    // A row that had focus is another element now.
+    if let Some(id) = focused {
+        request_animation_frame(move || {
+            let row = dom::find(&["[data-session=\"", &id, "\"] .row-link"].concat());
+            if let (true, Some(row)) = (dom::is_idle(), row) {
+                dom::focus(&row);
+            }
+        });
+    }
 }
 
 /// Loads the next page of older chats.

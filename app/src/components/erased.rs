@@ -100,7 +100,7 @@ mod browser {
     pub struct Erased(Box<dyn View>);
 
     impl Erased {
-        pub(super) fn new(view: impl RenderHtml + Send + 'static) -> Self {
+        pub(super) fn new(view: impl RenderHtml + 'static) -> Self {
             Self(Box::new(Typed(view)))
         }
     }

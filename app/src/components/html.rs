@@ -28,6 +28,11 @@ pub fn lazy(html: impl FnMut() -> String + Send + 'static) -> SharedReactiveFunc
     Arc::new(Mutex::new(html))
 }
 
+/// HTML that only the server writes, since it stays as it is: the browser does without the code for it.
+pub fn once(html: impl FnOnce() -> String) -> String {
+    if cfg!(feature = "ssr") { html() } else { String::new() }
+}
+
 /// ` name="value"`.
 #[must_use]
 pub fn attribute(name: &str, value: &str) -> String {

@@ -17,12 +17,9 @@ const ALWAYS: [(&str, &str); 9] = [
     ("Esc", "Close, or leave renaming"),
 ];
 
-/// The list, with the switch that turns single keys off. Only the server writes it out.
+/// The list, with the switch that turns single keys off.
 #[must_use]
 pub fn keys() -> String {
-    if cfg!(not(feature = "ssr")) {
-        return String::new();
-    }
     let list = |keys: &[(&str, &str)]| -> String {
         let rows = keys.iter().map(|(key, does)| {
             let caps: String = key.split(' ').map(|k| ["<kbd>", k, "</kbd>"].concat()).collect();

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     erased::{Erase, Erased},
-    html::{hidden, lazy, text},
+    html::{hidden, lazy, once, text},
     icons::{icon, small},
     words,
 };
@@ -14,10 +14,10 @@ use crate::{domain::SessionRow, page::Theme, pages::state::Page};
 pub fn sidebar(page: Page) -> Erased {
     view! {
         <nav class="side" id="side" popover="auto" aria-label="Chats">
-            <div class="side-top" inner_html=top()></div>
+            <div class="side-top" inner_html=once(top)></div>
             <ul class="side-nav" inner_html=lazy(move || new_chat(page))></ul>
             <div class="side-list" tabindex="-1" inner_html=lazy(move || chats(page))></div>
-            <div class="side-foot" inner_html=foot(page)></div>
+            <div class="side-foot" inner_html=once(|| foot(page))></div>
         </nav>
     }
     .erase()

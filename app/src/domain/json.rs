@@ -119,7 +119,7 @@ macro_rules! deserialize {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let json = serde_json::Value::deserialize(deserializer)?;
                 let read = <Self as $crate::domain::json::FromJson>::from_json(&json);
-                read.ok_or_else(|| serde::de::Error::custom(concat!("not as a ", stringify!($name), " should be")))
+                read.ok_or_else(|| serde::de::Error::custom(concat!("a malformed ", stringify!($name))))
             }
         }
     };

@@ -11,7 +11,7 @@ use crate::{
     components::{
         bar, composer, empty,
         erased::{Erase, Erased},
-        html::lazy,
+        html::{lazy, once},
         icons, keys, notices, reply, sidebar, transcript,
     },
     page::{PageData, PageKind},
@@ -34,9 +34,13 @@ pub fn app(data: &Arc<PageData>) -> Erased {
         PageKind::Live => (chat(page), None),
         PageKind::New | PageKind::Chat => (chat(page), Some(composer::composer(page))),
     };
-    let notices = [notices::simulator(page), notices::deleted(page), reply::running(page)].concat();
+    let notices = once(|| [notices::simulator(page), notices::deleted(page), reply::running(page)].concat());
+    let skip = match data.kind {
+        PageKind::Chat | PageKind::Live => "Skip to the conversation",
+        PageKind::New | PageKind::NotFound => "Skip to the page",
+    };
     view! {
-        <a class="skip" href="#main">"Skip to the conversation"</a>
+        <a class="skip" href="#main">{skip}</a>
         <svg class="sprite" aria-hidden="true" inner_html=icons::sprite()></svg>
         {sidebar::sidebar(page)}
         <div class="main">
@@ -46,7 +50,7 @@ pub fn app(data: &Arc<PageData>) -> Erased {
             {dock}
         </div>
         <div class="toasts" inner_html=lazy(move || notices::toast(page))></div>
-        <div class="menu keys" id="keys" popover="auto" role="dialog" aria-labelledby="keys-title" inner_html=keys::keys()></div>
+        <div class="menu keys" id="keys" popover="auto" role="dialog" aria-labelledby="keys-title" inner_html=once(keys::keys)></div>
         <div class="hide" id="say" role="status">{move || page.say.get()}</div>
     }
     .erase()
@@ -67,7 +71,9 @@ fn chat(page: Page) -> Erased {
 
 /// Not there, or not yours: never told apart.
 fn not_found() -> Erased {
-    let words = "<h2 class=\"title\">Nothing here.</h2><p class=\"quiet\">This chat does not exist, or it is not yours.</p>\
-        <p><a href=\"/\">Start a new chat</a></p>";
+    let words = once(|| NOT_FOUND.to_owned());
     view! { <main id="main" class="column transcript" tabindex="-1" inner_html=words></main> }.erase()
 }
+
+const NOT_FOUND: &str = "<h2 class=\"title\">Nothing here.</h2><p class=\"quiet\">This chat does not exist, or it is not yours.</p>\
+    <p><a href=\"/\">Start a new chat</a></p>";
