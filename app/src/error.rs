@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use server_fn::{
     codec::JsonEncoding,
     error::{FromServerFnError, ServerFnErrorErr},
 };
 
-use crate::domain::TurnId;
+use crate::domain::{TurnId, json::from_json};
 
 /// What went wrong, in a word that programs may rely on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// Undecodable, or a field is missing.
@@ -32,7 +32,6 @@ pub enum Code {
     Unavailable,
     /// The browser could not reach the server. Never sent by it.
     Network,
-    #[serde(other)]
     Internal,
 }
 
@@ -79,22 +78,22 @@ impl Code {
 }
 
 /// Every error of every endpoint. The message is for a person and never holds the cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApiError {
     pub code: Code,
     pub message: String,
     pub retryable: bool,
     /// Joins the answer to the server's log line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Which field was refused (`invalid`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// Which turn is running (`turn_active`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub turn_id: Option<TurnId>,
     /// Seconds after which it may work; also the header `Retry-After`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
 }
 
@@ -186,3 +185,21 @@ impl FromServerFnError for ApiError {
         }
     }
 }
+
+from_json!(Code:
+    "malformed" = Malformed,
+    "unauthorized" = Unauthorized,
+    "forbidden" = Forbidden,
+    "not_found" = NotFound,
+    "method_not_allowed" = MethodNotAllowed,
+    "turn_active" = TurnActive,
+    "too_large" = TooLarge,
+    "invalid" = Invalid,
+    "rate_limited" = RateLimited,
+    "budget_spent" = BudgetSpent,
+    "upstream_unavailable" = UpstreamUnavailable,
+    "unavailable" = Unavailable,
+    "network" = Network;
+    |_| Some(Code::Internal)
+);
+from_json!(ApiError { code, message, retryable, request_id, field, turn_id, retry_after });

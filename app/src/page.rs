@@ -1,15 +1,16 @@
 //! What a page shows, as data: made by the server before it renders, and embedded in the page so that the
 //! browser hydrates from the same.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
+    domain::json::from_json,
     domain::{Models, SessionId, SessionList, SessionPage, Timestamp, TurnId},
     error::Code,
 };
 
 /// Which page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PageKind {
     /// `/`: a new chat.
@@ -23,7 +24,7 @@ pub enum PageKind {
 }
 
 /// What the person chose; the cookie `theme`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Theme {
     #[default]
@@ -33,21 +34,21 @@ pub enum Theme {
 }
 
 /// Ids for the page's plain forms, so that a form sent twice is one send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Fresh {
     pub session_id: SessionId,
     pub turn_id: TurnId,
 }
 
 /// A session deleted by a plain form just now, for the band with Undo.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deleted {
     pub session_id: SessionId,
     pub title: String,
 }
 
 /// Everything a page shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PageData {
     pub kind: PageKind,
     /// The session shown, on `Chat` and `Live`.
@@ -72,3 +73,9 @@ pub struct PageData {
 
 /// Where the server cuts the page of [`PageKind::Live`].
 pub const LIVE_MARKER: &str = "<!--outlast:live-->";
+
+from_json!(PageKind: "new" = New, "chat" = Chat, "live" = Live, "not_found" = NotFound);
+from_json!(Theme: "system" = System, "light" = Light, "dark" = Dark);
+from_json!(Fresh { session_id, turn_id });
+from_json!(Deleted { session_id, title });
+from_json!(PageData { kind, page, sessions, models, simulator, theme, tz, now, fresh, error, deleted, via });

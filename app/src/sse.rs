@@ -20,7 +20,7 @@ use server_fn::{
 };
 
 use crate::{
-    domain::{Cursor, MessageId, Outcome, Timing, TurnError, TurnEvent, TurnId, Usage},
+    domain::{Cursor, TurnEvent, json::field},
     error::ApiError,
 };
 
@@ -198,43 +198,27 @@ impl Decoder {
     }
 }
 
-/// An event by its name and data. By hand, since what serde derives for the tagged enum weighs 15 KB in WASM.
+/// An event by its name and data.
 fn event_of(name: &str, data: &[u8]) -> Option<TurnEvent> {
-    #[derive(serde::Deserialize)]
-    struct Start {
-        turn_id: TurnId,
-        message_id: MessageId,
-        model: String,
-    }
-    #[derive(serde::Deserialize)]
-    struct Text {
-        text: String,
-    }
-    #[derive(serde::Deserialize)]
-    struct Rewind {
-        to: Cursor,
-    }
-    #[derive(serde::Deserialize)]
-    struct End {
-        outcome: Outcome,
-        stop_reason: Option<String>,
-        usage: Usage,
-        error: Option<TurnError>,
-        timing: Option<Timing>,
-    }
+    let json: serde_json::Value = serde_json::from_slice(data).ok()?;
+    let text = || field(&json, "text");
     Some(match name {
-        "text" => TurnEvent::Text { text: serde_json::from_slice::<Text>(data).ok()?.text },
-        "thinking" => TurnEvent::Thinking { text: serde_json::from_slice::<Text>(data).ok()?.text },
-        "start" => {
-            let Start { turn_id, message_id, model } = serde_json::from_slice(data).ok()?;
-            TurnEvent::Start { turn_id, message_id, model }
-        }
-        "rewind" => TurnEvent::Rewind { to: serde_json::from_slice::<Rewind>(data).ok()?.to },
+        "text" => TurnEvent::Text { text: text()? },
+        "thinking" => TurnEvent::Thinking { text: text()? },
+        "start" => TurnEvent::Start {
+            turn_id: field(&json, "turn_id")?,
+            message_id: field(&json, "message_id")?,
+            model: field(&json, "model")?,
+        },
+        "rewind" => TurnEvent::Rewind { to: field(&json, "to")? },
         "release" => TurnEvent::Release {},
-        "end" => {
-            let End { outcome, stop_reason, usage, error, timing } = serde_json::from_slice(data).ok()?;
-            TurnEvent::End { outcome, stop_reason, usage, error, timing }
-        }
+        "end" => TurnEvent::End {
+            outcome: field(&json, "outcome")?,
+            stop_reason: field(&json, "stop_reason")?,
+            usage: field(&json, "usage")?,
+            error: field(&json, "error")?,
+            timing: field(&json, "timing")?,
+        },
         _ => return None,
     })
 }
@@ -251,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::Timestamp;
+    use crate::domain::{Outcome, Timestamp, TurnId, Usage};
 
     fn decode(chunks: &[&[u8]]) -> Vec<Frame> {
         let mut decoder = Decoder::default();

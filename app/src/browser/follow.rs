@@ -202,10 +202,10 @@ fn wait(page: Page, live: Live) {
     spawn_local(async move {
         pause(400).await;
         if live.phase.get_untracked() == Phase::Quiet {
-            live.phase.set(Phase::Waiting);
+            live.phase.set(Phase::Waiting(0));
         }
-        while live.phase.get_untracked() == Phase::Waiting && is_shown(page, live) {
-            live.waited.set((dom::now().since(asked) / 1000) as u32);
+        while matches!(live.phase.get_untracked(), Phase::Waiting(_)) && is_shown(page, live) {
+            live.phase.set(Phase::Waiting((dom::now().since(asked) / 1000) as u32));
             pause(1000).await;
         }
     });

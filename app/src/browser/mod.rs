@@ -39,6 +39,11 @@ pub fn page_data() -> Option<Arc<PageData>> {
     serde_json::from_slice(json.as_bytes()).ok().map(Arc::new)
 }
 
+/// Names the window as the chat is named.
+pub(crate) fn entitle(title: &str) {
+    document().set_title(&[title, " · Outlast"].concat());
+}
+
 /// Brings the hydrated page to life.
 pub(crate) fn start(page: Page) {
     untrack(|| {
@@ -57,7 +62,6 @@ pub(crate) fn start(page: Page) {
             begin(page);
         }
         chats::start(page);
-        Effect::new(move |_| document().set_title(&[&page.title.get(), " · Outlast"].concat()));
         if let Some(html) = document().document_element() {
             // Tests and scripts wait for it before they click.
             let _ = html.set_attribute("data-hydrated", "");

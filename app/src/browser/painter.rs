@@ -162,7 +162,7 @@ impl Painter {
             (false, false) => return,
         };
         let was = live.phase.get_untracked();
-        if matches!(was, Phase::Quiet | Phase::Waiting) {
+        if matches!(was, Phase::Quiet | Phase::Waiting(_)) {
             self.page.say.set("Claude is writing.".to_owned());
         }
         if was != phase && !matches!(was, Phase::Ended | Phase::Lost) {

@@ -64,7 +64,7 @@ pub fn live(page: Page, live: Live) -> Erased {
     let place = Place::of(page);
     let (phase, wrote) = (live.phase, live.wrote);
     let line = move || match phase.get() {
-        Phase::Quiet | Phase::Waiting => "waiting",
+        Phase::Quiet | Phase::Waiting(_) => "waiting",
         Phase::Thinking | Phase::Writing => "live",
         Phase::Lost => "lost",
         Phase::Ended => live.ended.get().map_or("stopped", |m| state::line(&m)),
@@ -73,15 +73,15 @@ pub fn live(page: Page, live: Live) -> Erased {
         let words = live.thought.get();
         [small("think").as_str(), "<span>", &words, "</span>", &small("down")].concat()
     });
-    let wait = lazy(move || match (phase.get(), live.waited.get()) {
-        (Phase::Quiet, _) => "<p class=\"waiting\"></p>".to_owned(),
-        (Phase::Waiting, 0..8) => "<p class=\"waiting\">Waiting for Claude</p>".to_owned(),
-        (Phase::Waiting, s) => ["<p class=\"waiting\">Waiting for Claude, ", &s.to_string(), " s</p>"].concat(),
+    let wait = lazy(move || match phase.get() {
+        Phase::Quiet => "<p class=\"waiting\"></p>".to_owned(),
+        Phase::Waiting(0..8) => "<p class=\"waiting\">Waiting for Claude</p>".to_owned(),
+        Phase::Waiting(s) => ["<p class=\"waiting\">Waiting for Claude, ", &s.to_string(), " s</p>"].concat(),
         _ => String::new(),
     });
     let mark = lazy(move || match phase.get() {
         Phase::Quiet | Phase::Lost => String::new(),
-        Phase::Waiting | Phase::Thinking | Phase::Writing => Cap::Live.html(),
+        Phase::Waiting(_) | Phase::Thinking | Phase::Writing => Cap::Live.html(),
         Phase::Ended => live.ended.get().map_or_else(String::new, |m| state::cap(&m)),
     });
     let end = lazy(move || match (phase.get(), live.ended.get()) {

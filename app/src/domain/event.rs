@@ -1,11 +1,15 @@
 //! What a follower of a turn is told.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{Cursor, MessageId, TurnId};
+use super::{
+    Cursor, MessageId, TurnId,
+    json::{FromJson, deserialize, field, from_json},
+};
 
 /// How a turn ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The model ended it, also with the stop reasons `refusal`, `max_tokens`, `model_context_window_exceeded`.
@@ -17,7 +21,7 @@ pub enum Outcome {
 }
 
 /// Why a turn failed. Never holds a cause, a key, a prompt or a reply.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TurnError {
     /// `upstream_…`, `deleted`, `interrupted`, ….
     pub code: String,
@@ -28,8 +32,7 @@ pub struct TurnError {
 }
 
 /// Tokens of a turn, as the Messages API counts them. Cache reads and writes are apart from `input_tokens`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
     pub input_tokens: u64,
     pub output_tokens: u64,
@@ -41,10 +44,10 @@ pub struct Usage {
 }
 
 /// How long it took, in milliseconds from the first claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Timing {
     /// To the first text or thinking; absent when there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_ms: Option<u64>,
     /// To the end.
     pub total_ms: u64,
@@ -78,9 +81,9 @@ pub enum TurnEvent {
         outcome: Outcome,
         stop_reason: Option<String>,
         usage: Usage,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<TurnError>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         timing: Option<Timing>,
     },
 }
@@ -99,3 +102,24 @@ impl TurnEvent {
         }
     }
 }
+
+from_json!(Outcome: "complete" = Complete, "stopped" = Stopped, "failed" = Failed);
+from_json!(TurnError { code, message, retryable });
+from_json!(Timing { first_ms, total_ms });
+
+impl FromJson for Usage {
+    /// What is absent is 0.
+    fn from_json(json: &Value) -> Option<Self> {
+        json.is_object().then_some(())?;
+        let tokens = |name| field::<Option<u64>>(json, name).map(Option::unwrap_or_default);
+        Some(Self {
+            input_tokens: tokens("input_tokens")?,
+            output_tokens: tokens("output_tokens")?,
+            cache_creation_input_tokens: tokens("cache_creation_input_tokens")?,
+            cache_read_input_tokens: tokens("cache_read_input_tokens")?,
+            estimated: field::<Option<bool>>(json, "estimated")?.unwrap_or_default(),
+        })
+    }
+}
+
+deserialize!(Usage);

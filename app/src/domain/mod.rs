@@ -6,6 +6,7 @@ pub mod content;
 pub mod cursor;
 pub mod event;
 pub mod ids;
+pub mod json;
 pub mod model;
 pub mod session;
 pub mod timestamp;

@@ -1,9 +1,11 @@
 //! Models, as people choose them.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use super::json::from_json;
 
 /// One model that can be chosen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ModelInfo {
     pub id: String,
     /// As people call it.
@@ -15,9 +17,12 @@ pub struct ModelInfo {
 }
 
 /// `GET /api/models`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Models {
     /// The id of the model used when none is named.
     pub default: String,
     pub models: Vec<ModelInfo>,
 }
+
+from_json!(ModelInfo { id, name, context, max_output });
+from_json!(Models { default, models });

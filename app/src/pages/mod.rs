@@ -21,8 +21,14 @@ use state::Page;
 /// Everything inside `body`, the same on the server and in the browser.
 pub fn app(data: &Arc<PageData>) -> Erased {
     let page = Page::new(data);
-    // Runs in the browser only, after the page is hydrated.
-    Effect::new(move |_| browser::start(page));
+    // Runs in the browser only: once the page is hydrated, and again whenever the chat has another title.
+    Effect::new(move |started: Option<()>| {
+        let title = page.title.get();
+        match started {
+            None => browser::start(page),
+            Some(()) => browser::entitle(&title),
+        }
+    });
     let (main, dock) = match data.kind {
         PageKind::NotFound => (not_found(), None),
         PageKind::Live => (chat(page), None),

@@ -17,8 +17,8 @@ use crate::{
 pub enum Phase {
     /// Asked, and too early to say anything about it.
     Quiet,
-    /// Nothing has come for 400 ms.
-    Waiting,
+    /// Nothing has come for 400 ms; for so many seconds altogether.
+    Waiting(u32),
     /// Thinking comes, no text yet.
     Thinking,
     /// Text comes.
@@ -45,8 +45,6 @@ pub struct Live {
     pub phase: RwSignal<Phase>,
     /// Something was written, text or thinking.
     pub wrote: RwSignal<bool>,
-    /// Seconds waited, beside "Waiting for Claude".
-    pub waited: RwSignal<u32>,
     /// The summary over the thinking, empty while there is none.
     pub thought: RwSignal<String>,
     /// The message as it was stored, once it is.
@@ -63,7 +61,6 @@ impl Live {
             turn,
             phase: RwSignal::new(Phase::Quiet),
             wrote: RwSignal::new(false),
-            waited: RwSignal::new(0),
             thought: RwSignal::new(String::new()),
             ended: RwSignal::new(None),
             before: StoredValue::new(before),
