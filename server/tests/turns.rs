@@ -1,6 +1,8 @@
 //! Turns from send to stored message, on the embedded engine and the simulator.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "common/dynamodb.rs"]
+mod dynamodb;
 mod rig;
 
 use app::{
@@ -12,9 +14,24 @@ use rig::{Reader, Rig, new_chat, refused, request};
 use server::turn::TurnConfig;
 use std::time::Duration;
 
-#[tokio::test]
-async fn a_reply_is_streamed_stored_and_the_same_for_everybody() {
-    let rig = Rig::start().await;
+/// The same test on the embedded engine and on DynamoDB Local.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            #[tokio::test]
+            async fn embedded() {
+                super::$name(super::Rig::start().await).await;
+            }
+            #[tokio::test]
+            async fn dynamodb_local() {
+                super::$name(super::Rig::dynamodb_local().await).await;
+            }
+        }
+    };
+}
+
+on_both!(a_reply_is_streamed_stored_and_the_same_for_everybody);
+async fn a_reply_is_streamed_stored_and_the_same_for_everybody(rig: Rig) {
     let server = rig.server(true);
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let backend = server.of(user);
@@ -74,9 +91,8 @@ async fn a_closed_tab_stops_nothing() {
     assert!(!reader.shown.is_empty());
 }
 
-#[tokio::test]
-async fn the_same_send_again_is_the_same_send() {
-    let rig = Rig::start().await;
+on_both!(the_same_send_again_is_the_same_send);
+async fn the_same_send_again_is_the_same_send(rig: Rig) {
     let server = rig.server(true);
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let send = || new_chat(session, turn, "once\n/sim tokens=30 rate=100");
@@ -93,9 +109,8 @@ async fn the_same_send_again_is_the_same_send() {
     assert_eq!(a.get_session(session, None, None).await.unwrap().messages.len(), 2);
 }
 
-#[tokio::test]
-async fn one_turn_at_a_time_and_nobody_elses() {
-    let rig = Rig::start().await;
+on_both!(one_turn_at_a_time_and_nobody_elses);
+async fn one_turn_at_a_time_and_nobody_elses(rig: Rig) {
     let server = rig.server(true);
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let backend = server.of(user);
@@ -128,9 +143,8 @@ async fn one_turn_at_a_time_and_nobody_elses() {
     assert_eq!((reader.outcome(), reader.text()), (Outcome::Stopped, page.messages[1].text.clone()));
 }
 
-#[tokio::test]
-async fn edits_and_second_tries_make_branches() {
-    let rig = Rig::start().await;
+on_both!(edits_and_second_tries_make_branches);
+async fn edits_and_second_tries_make_branches(rig: Rig) {
     let server = rig.server(true);
     let (user, session) = (rig.user(), rig.session());
     let backend = server.of(user);
@@ -198,9 +212,8 @@ async fn faults_before_the_first_token_are_retried_and_later_ones_begin_anew() {
     }
 }
 
-#[tokio::test]
-async fn a_deleted_chat_is_gone_at_once_and_comes_back() {
-    let rig = Rig::start().await;
+on_both!(a_deleted_chat_is_gone_at_once_and_comes_back);
+async fn a_deleted_chat_is_gone_at_once_and_comes_back(rig: Rig) {
     let server = rig.server(true);
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let backend = server.of(user);
@@ -258,9 +271,8 @@ async fn what_an_earlier_process_left_is_finished_after_the_restart() {
     assert_eq!(second.turns.sweep().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn a_follower_elsewhere_reads_along_and_takes_over_what_is_abandoned() {
-    let rig = Rig::start().await;
+on_both!(a_follower_elsewhere_reads_along_and_takes_over_what_is_abandoned);
+async fn a_follower_elsewhere_reads_along_and_takes_over_what_is_abandoned(rig: Rig) {
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let first = killable();
     let server = rig.server(false);
@@ -280,9 +292,8 @@ async fn a_follower_elsewhere_reads_along_and_takes_over_what_is_abandoned() {
     assert_eq!(backend.get_session(session, None, None).await.unwrap().messages[1].text, reader.text());
 }
 
-#[tokio::test]
-async fn a_stop_for_a_turn_whose_runner_is_dead_ends_it_without_a_call_upstream() {
-    let rig = Rig::start().await;
+on_both!(a_stop_for_a_turn_whose_runner_is_dead_ends_it_without_a_call_upstream);
+async fn a_stop_for_a_turn_whose_runner_is_dead_ends_it_without_a_call_upstream(rig: Rig) {
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let first = killable();
     let lease = TurnConfig {

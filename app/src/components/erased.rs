@@ -18,17 +18,14 @@ pub trait Erase {
 }
 
 #[cfg(feature = "ssr")]
-impl<T: RenderHtml + Send> Erase for T {
+impl<T: RenderHtml> Erase for T {
     fn erase(self) -> Erased {
         self.into_any()
     }
 }
 
 #[cfg(not(feature = "ssr"))]
-impl<T: RenderHtml + Send> Erase for T
-where
-    T::Owned: Send,
-{
+impl<T: RenderHtml> Erase for T {
     fn erase(self) -> Erased {
         Erased::new(self.into_owned())
     }
@@ -73,7 +70,7 @@ mod browser {
 
     struct Typed<T>(T);
 
-    impl<T: RenderHtml + Send + 'static> View for Typed<T> {
+    impl<T: RenderHtml + 'static> View for Typed<T> {
         fn build(self: Box<Self>) -> State {
             let placeholder = (!T::EXISTS).then(leptos::tachys::renderer::Rndr::create_placeholder);
             State { inner: Box::new(self.0.build()), placeholder }

@@ -28,8 +28,9 @@ use server::{
 /// What all "processes" of a test share.
 pub struct Rig {
     _dir: tempfile::TempDir,
-    _embedded: Embedded,
+    _embedded: Option<Embedded>,
     endpoint: String,
+    table: String,
     pub simulator: String,
     pub clock: Clock,
 }
@@ -43,15 +44,26 @@ pub struct Server {
 }
 
 impl Rig {
+    /// On the embedded engine.
     pub async fn start() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
         let embedded = server::storage::embedded::start(dir.path()).await.unwrap();
         let endpoint = embedded.endpoint().to_owned();
+        Self::on(dir, Some(embedded), endpoint).await
+    }
+
+    /// On DynamoDB Local, in a table of its own.
+    pub async fn dynamodb_local() -> Self {
+        Self::on(tempfile::tempdir().unwrap(), None, super::dynamodb::endpoint().to_owned()).await
+    }
+
+    async fn on(dir: tempfile::TempDir, embedded: Option<Embedded>, endpoint: String) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let table = format!("turns-{:016x}", server::clock::random_u128() as u64);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let simulator = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(simulator::serve(listener, std::future::pending()));
-        let rig = Self { _dir: dir, _embedded: embedded, endpoint, simulator, clock: Clock::default() };
+        let rig = Self { _dir: dir, _embedded: embedded, endpoint, table, simulator, clock: Clock::default() };
         rig.server(true).store.init().await.unwrap();
         rig
     }
@@ -69,7 +81,7 @@ impl Rig {
     }
 
     pub fn server_with(&self, config: TurnConfig) -> Server {
-        let store = StoreConfig::new(Some(self.endpoint.clone()), "local", "outlast", self.clock.clone());
+        let store = StoreConfig::new(Some(self.endpoint.clone()), "local", self.table.clone(), self.clock.clone());
         let store = Store::new(store);
         let claude = Claude::new(Config {
             base_url: self.simulator.clone(),
