@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask <command>`; the Makefile is a thin list of these. It needs nothing but Rust until a test wants more.
 
+mod bench;
 mod bundle;
 mod css;
 mod dev;
@@ -27,6 +28,7 @@ cargo xtask <command>
   build                     dist/outlast and dist/site/
   setup                     fetch what the tests need (DynamoDB Local, Node packages, a Python venv)
   test [STAGE]              every test, or the named stages; the last line is `N passed, N failed`
+  bench [quick]             the measured figures beside those of FastAPI and nginx, as a table
 ";
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             tools::prepare(&workspace::Workspace::find()?)?;
         }
         "test" => return test::run(rest),
+        "bench" => bench::run(rest)?,
         "help" | "--help" | "-h" => print!("{HELP}"),
         other => return Err(format!("no such command: {other} (`cargo xtask help` lists them)").into()),
     }

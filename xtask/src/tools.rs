@@ -46,7 +46,7 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
         return Err("Python 3 is missing (the tests need it; Debian: python3, python3-venv)".into());
     }
     java()?;
-    let tools = Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws)? };
+    let tools = Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws, "end2end/sdk/requirements.txt")? };
     node_modules(&ws.root.join("end2end"))?;
     node_modules(&ws.root.join("end2end/sdk"))?;
     Ok(tools)
@@ -148,13 +148,13 @@ fn link(target: &Path, at: &Path) -> Result<()> {
     Ok(symlink(target, at)?)
 }
 
-fn python(ws: &Workspace) -> Result<PathBuf> {
-    let requirements = ws.root.join("end2end/sdk/requirements.txt");
-    let wanted = inputs::hash(&ws.root, &["end2end/sdk/requirements.txt"], "")?;
+/// Python in an environment with the packages of that file, which is named from the repository's root.
+pub(crate) fn python(ws: &Workspace, requirements: &str) -> Result<PathBuf> {
+    let wanted = inputs::hash(&ws.root, &[requirements], "")?;
     let venv = cache()?.join(format!("python-{}", &wanted[..12]));
     let done = venv.join(".complete");
     if !done.exists() {
-        println!("Set-up: a Python environment with the packages of end2end/sdk/requirements.txt");
+        println!("Set-up: a Python environment with the packages of {requirements}");
         let make = || process::quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
         if make().is_err() {
             apt("python3-venv", "Python's venv module is missing")?;
@@ -163,11 +163,34 @@ fn python(ws: &Workspace) -> Result<PathBuf> {
         process::quiet(
             Command::new(venv.join("bin/python"))
                 .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-                .arg(&requirements),
+                .arg(ws.root.join(requirements)),
         )?;
         fs::write(done, "")?;
     }
     Ok(venv.join("bin/python"))
+}
+
+/// nginx, as the distribution has it. Its package is only unpacked: installed, it would start a server.
+pub(crate) fn nginx() -> Result<PathBuf> {
+    if let Some(path) = on_path("nginx") {
+        return Ok(path);
+    }
+    let home = cache()?.join("nginx");
+    let binary = home.join("usr/sbin/nginx");
+    if !binary.exists() {
+        const MISSING: &str = "nginx is missing (the figures are compared with it)";
+        if on_path("apt-get").is_none() {
+            return Err(MISSING.into());
+        }
+        println!("Set-up: nginx from the distribution's package, unpacked only");
+        let work = home.with_extension(format!("new-{}", std::process::id()));
+        fs::create_dir_all(&work)?;
+        let unpack = "apt-get download -qq nginx && dpkg -x nginx_*.deb . && rm nginx_*.deb";
+        process::quiet(Command::new("sh").args(["-c", unpack]).current_dir(&work))
+            .map_err(|e| format!("{MISSING}; after `apt-get update` it may be found: {e}"))?;
+        fs::rename(&work, &home)?;
+    }
+    Ok(binary)
 }
 
 /// `npm ci`, if the lock file is not the one that stands installed.

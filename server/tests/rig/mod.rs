@@ -82,7 +82,11 @@ impl Rig {
 
     pub fn server_with(&self, config: TurnConfig) -> Server {
         let store = StoreConfig::new(Some(self.endpoint.clone()), "local", self.table.clone(), self.clock.clone());
-        let store = Store::new(store);
+        self.server_on(Store::new(store), config)
+    }
+
+    /// On another store than the rig's own.
+    pub fn server_on(&self, store: Store, config: TurnConfig) -> Server {
         let claude = Claude::new(Config {
             base_url: self.simulator.clone(),
             api_key: Some("sk-test".into()),

@@ -1,0 +1,61 @@
+// The figures as a table in Markdown, for the terminal and the README.
+const ms = (value) => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
+const times = (value) => `${value.toFixed(1)}×`;
+const kb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
+
+/** A row; `met` is undefined where nothing was asked for. */
+const row = (figure, measured, target, met) => ({
+  figure,
+  measured,
+  target,
+  met: met === undefined ? '' : met ? 'yes' : '**no**',
+});
+
+function firstToken(name, { fresh, existing }, limits) {
+  return [
+    ['new chat', fresh],
+    ['existing chat', existing],
+  ].map(([chat, { p50, p99 }]) =>
+    row(
+      `first token, over upstream's own: ${name}, ${chat}`,
+      `p50 ${ms(p50)}, p99 ${ms(p99)}`,
+      limits ? `p50 ≤ ${limits.p50} ms, p99 ≤ ${limits.p99} ms` : '',
+      limits && p50 <= limits.p50 && p99 <= limits.p99,
+    ),
+  );
+}
+
+/** What remains when the store's own time, measured in one process, is taken off. */
+function withoutStore(m) {
+  const [fresh, existing] = ['fresh', 'existing'].map((chat) => m.embedded[chat].p50 - m.store.embedded[chat]);
+  const measured = `p50 ${ms(fresh)} new, ${ms(existing)} existing (store: ${ms(m.store.embedded.fresh)}, ${ms(m.store.embedded.existing)})`;
+  return row("first token, without the store's own time", measured, 'p50 ≤ 1 ms', Math.max(fresh, existing) <= 1);
+}
+
+export function table(m) {
+  const { outlast, fastapi, nginx } = m.cpu;
+  const dynamo = m.store.dynamodb;
+  const units = m.store.write_units;
+  const paint = ({ p50, p95 }) => `p50 ${ms(p50)}, p95 ${ms(p95)}`;
+  const rows = [
+    ...firstToken('embedded', m.embedded, { p50: 3, p99: 8 }),
+    withoutStore(m),
+    ...firstToken('DynamoDB Local', m.dynamodb),
+    row("DynamoDB Local's own part of that", `p50 ${ms(dynamo.fresh)} new, ${ms(dynamo.existing)} existing`, ''),
+    row('CPU per relayed token, stored in DynamoDB', `${outlast.us.toFixed(1)} µs`, ''),
+    row('— FastAPI + boto3 + anthropic', `${fastapi.us.toFixed(1)} µs: ${times(fastapi.us / outlast.us)} ours`, '≥ 10×', fastapi.us / outlast.us >= 10),
+    row('— nginx `proxy_pass`, which stores nothing', `${nginx.us.toFixed(1)} µs: ours is ${times(outlast.us / nginx.us)}`, '≤ 2×', outlast.us / nginx.us <= 2),
+    row('spawn to first rendered byte', `${ms(m.start.outlast)}`, '≤ 30 ms', m.start.outlast <= 30),
+    row('— FastAPI + boto3 + anthropic', `${ms(m.start.fastapi)}: ${times(m.start.fastapi / m.start.outlast)} ours`, '≥ 20×', m.start.fastapi / m.start.outlast >= 20),
+    row('peak memory after 200 chats, DynamoDB', `${m.memory.peak.toFixed(1)} MB (${m.memory.started.toFixed(1)} at the start)`, '≤ 40 MB', m.memory.peak <= 40),
+    row('first load, brotli', `${kb(m.load.total)}; blocking: ${m.load.blocking.map((f) => f.split('/').pop()).join(', ')}`, '≤ 220 KB; only CSS blocks', m.load.total <= 220_000 && m.load.blocking.every((f) => f.endsWith('.css'))),
+    row(`write units of turn ${units.turns}, against turn 1`, `${units.last} against ${units.first}: ${(units.last / units.first).toFixed(2)}×`, '≤ 1.1×', units.last / units.first <= 1.1),
+    row("Enter to first token painted, over upstream's own: new chat", paint(m.painted.fresh), '≤ 50 ms', m.painted.fresh.p50 <= 50),
+    row("Enter to first token painted, over upstream's own: existing chat", paint(m.painted.existing), '≤ 50 ms', m.painted.existing.p50 <= 50),
+  ];
+  if (m.coldRunMinutes) {
+    rows.push(row('cold `make run`, CPU time (measured by itself)', `${m.coldRunMinutes} min`, '≤ 15 min', m.coldRunMinutes <= 15));
+  }
+  const lines = rows.map((r) => `| ${r.figure} | ${r.measured} | ${r.target} | ${r.met} |`);
+  return ['| figure | measured | to reach | reached |', '|---|---|---|---|', ...lines].join('\n');
+}
