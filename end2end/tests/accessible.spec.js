@@ -13,7 +13,7 @@ for (const colorScheme of ['light', 'dark']) {
 
     test('a reply being written, then finished', async ({ chat, axe }) => {
       await chat.open('/');
-      await chat.send(simulated('Checked while running', 'tokens=600 rate=60'));
+      await chat.send(simulated('Checked while running', 'tokens=3000 rate=60'));
       await chat.writing();
       await axe('a running reply');
       await chat.stopButton.click();
