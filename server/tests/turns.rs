@@ -1,6 +1,7 @@
 //! Turns from send to stored message, on the embedded engine and the simulator.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[allow(dead_code, clippy::expect_used, clippy::panic, reason = "a part of it is used")]
 #[path = "common/dynamodb.rs"]
 mod dynamodb;
 mod rig;
