@@ -56,8 +56,7 @@ async fn sends(t: &Table, n: usize) -> (f64, f64) {
         let depth = session.head.unwrap().depth;
         let since = Instant::now();
         t.store.session(session.id).await.unwrap().unwrap();
-        let (sent, history) =
-            tokio::join!(t.store.send(&tx), t.store.messages_back(session.id, depth, 50, None));
+        let (sent, history) = tokio::join!(t.store.send(&tx), t.store.messages_back(session.id, depth, 50, None));
         existing.push(since.elapsed());
         assert!(sent.unwrap() == SendOutcome::Sent && !history.unwrap().0.is_empty());
         t.store.append(tx.turn.id, 1, &t.end(0, 0, "a reply"), t.ttl()).await.unwrap();

@@ -46,7 +46,8 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
         return Err("Python 3 is missing (the tests need it; Debian: python3, python3-venv)".into());
     }
     java()?;
-    let tools = Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws, "end2end/sdk/requirements.txt")? };
+    let tools =
+        Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws, "end2end/sdk/requirements.txt")? };
     node_modules(&ws.root.join("end2end"))?;
     node_modules(&ws.root.join("end2end/sdk"))?;
     Ok(tools)
