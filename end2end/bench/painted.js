@@ -31,6 +31,8 @@ async function send(page) {
   const box = page.getByRole('textbox', { name: 'Your message' });
   await box.fill(SCRIPT);
   await page.evaluate(watch);
+  // Nobody types faster; meanwhile the browser is done with what opening the page began.
+  await page.waitForTimeout(500);
   await box.press('Enter');
   const took = await page.evaluate(() => window.painted);
   await page.locator('.reply').last().and(page.locator(':not([aria-busy="true"])')).waitFor();
