@@ -261,7 +261,10 @@ impl Follower {
             Ok(log) => log.bases().len() as u32 > self.cursor.claim,
             Err(_) => true,
         };
-        if !known {
+        if known {
+            // A runner here that was replaced and does not know it yet shows less than the log.
+            sleep(POLL.0).await;
+        } else {
             let mut out = Vec::new();
             rewind(&mut self.cursor, 0, &mut out);
             self.cursor = Cursor::default();
