@@ -90,6 +90,8 @@ impl Chat {
     }
 
     async fn submit(&self, mut draft: Draft, run: bool) -> Result<Sent, ApiError> {
+        // A process that is to end claims nothing: the turn stands, and whoever follows it elsewhere runs it.
+        let run = run && !self.inner.turns.closing();
         self.inner.turns.warm();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {

@@ -78,12 +78,11 @@ impl Chat {
 
     pub(super) async fn restore(&self, user: UserId, id: SessionId) -> Result<(), ApiError> {
         let now = self.inner.clock.now();
-        if self.inner.store.restore(id, user, now).await.map_err(store)? {
-            return self.rescue_stopped(id).await;
-        }
-        // Restoring what is there already is no fault.
+        self.inner.store.restore(id, user, now).await.map_err(store)?;
+        // Restoring what is there already is no fault, and repeats what may have been missed.
         let found = self.inner.store.session(id).await.map_err(store)?;
-        ownership::owned_session(found, user, now).map(|_| ())
+        ownership::owned_session(found, user, now)?;
+        self.rescue_stopped(id).await
     }
 
     /// The reply that the deletion stopped was not stored with its chat deleted; now it is.

@@ -24,8 +24,8 @@ use crate::{
     storage::{By, StoreError, TurnItem, TurnState},
 };
 
-/// Proxies close what is silent for longer.
-const COMMENT: Duration = Duration::from_secs(15);
+/// Silence after which there is a comment: at least one every 15 s is promised, and a slow read may come in between.
+const COMMENT: Duration = Duration::from_secs(10);
 /// First and longest pause between two reads of a log that another process writes.
 const POLL: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(1000));
 

@@ -149,11 +149,8 @@ impl Turns {
     fn run(&self, start: Start) {
         let bases = start.log.bases().to_vec();
         let live = self.inner.hub.enter(start.turn.clone(), bases, start.log.content().clone());
-        let turns = self.clone();
-        tokio::spawn(async move {
-            runner::run(&turns, &live, start).await;
-            turns.inner.hub.leave(&live);
-        });
+        let seat = Seat { turns: self.clone(), live };
+        tokio::spawn(async move { runner::run(&seat.turns, &seat.live, start).await });
     }
 
     /// Reads a turn's whole log, strongly.
@@ -176,8 +173,25 @@ impl Turns {
         }
     }
 
-    fn closing(&self) -> bool {
+    pub(crate) fn closing(&self) -> bool {
         *self.inner.closing.borrow()
+    }
+}
+
+/// A runner's place in the hub; given up however the runner ends, so that others may take the turn.
+struct Seat {
+    turns: Turns,
+    live: Arc<hub::Live>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.live.update(|state| {
+            if state.phase == hub::Phase::Running {
+                state.phase = hub::Phase::Gone;
+            }
+        });
+        self.turns.inner.hub.leave(&self.live);
     }
 }
 

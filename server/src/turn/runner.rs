@@ -15,7 +15,7 @@ use super::{
 use crate::{
     claude::{Delta, Fault, Request},
     clock::jitter,
-    storage::{Append, End, Kind, Segment, StoreError},
+    storage::{Append, End, Kind, Segment, StoreError, StoreErrorKind},
 };
 
 /// Past so many unwritten bytes nothing more is read from Claude until the store has caught up.
@@ -136,7 +136,8 @@ impl Run<'_> {
                 () = self.live.nudge.notified() => self.look(),
                 _ = closing.changed(), if !self.releasing => self.releasing = true,
             }
-            self.restart &= !self.stop;
+            // What is to end or to be handed over is not claimed again.
+            self.restart &= !self.stop && !self.releasing && self.ending.is_none();
             if self.restart && self.io.is_none() {
                 match self.claim_again().await {
                     Some(done) => return done,
@@ -268,6 +269,13 @@ impl Run<'_> {
         let (seq, resolved, segment) = match outcome {
             Answer::Looked(Ok(None)) => return None,
             Answer::Looked(Ok(Some(met))) => (self.writer.next(), self.writer.looked(&met), *met),
+            // What stands at the key is no segment of this version, so it is not the runner's own: replaced.
+            Answer::Put(Err(error)) | Answer::Looked(Err(error))
+                if matches!(error.kind(), StoreErrorKind::Newer | StoreErrorKind::Corrupt) =>
+            {
+                tracing::error!(turn = %self.live.turn.id, %error, "another version holds the turn");
+                return Some(Done::Fenced);
+            }
             Answer::Looked(Err(error)) => {
                 tracing::warn!(turn = %self.live.turn.id, %error, "the log could not be looked at");
                 return None;
@@ -333,6 +341,7 @@ impl Run<'_> {
             Ok(true) => {}
             // A stop got in between, or another runner.
             Ok(false) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 self.look();
                 self.restart = true;
                 return None;

@@ -73,7 +73,12 @@ impl Turns {
         if self.closing() || !self.is_abandoned(&log, watched) {
             return Ok(Tended::Alive);
         }
-        self.take(turn, log, by).await
+        // A task of its own: a follower that leaves between the claim and the run must not strand the turn.
+        let (turns, turn) = (self.clone(), turn.clone());
+        tokio::spawn(async move { turns.take(&turn, log, by).await }).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a take-over failed");
+            Ok(Tended::Alive)
+        })
     }
 
     /// Whether a turn is over. One that has ended and is not stored is compacted; nothing is claimed.
