@@ -21,9 +21,9 @@ use crate::{
 /// Past so many unwritten bytes nothing more is read from Claude until the store has caught up.
 const UNWRITTEN: u32 = 256 * 1024;
 /// Claims in a row whose content the next one drops.
-const FRUITLESS: u32 = 3;
+pub(super) const FRUITLESS: u32 = 3;
 /// Claims in all, planned ones not counted.
-const CLAIMS: u32 = 50;
+pub(super) const CLAIMS: u32 = 50;
 
 type Io = Pin<Box<dyn Future<Output = Answer> + Send>>;
 

@@ -5,7 +5,11 @@ use std::time::Duration;
 use app::domain::{Outcome, SessionId, Timestamp, Timing, Usage};
 use tokio::time::Instant;
 
-use super::{Start, Turns, log::Log};
+use super::{
+    Start, Turns,
+    log::Log,
+    runner::{CLAIMS, FRUITLESS},
+};
 use crate::{
     clock::jitter,
     storage::{Append, By, End, Kind, OpenWork, Segment, StoreError, TurnItem, TurnState, keys},
@@ -160,7 +164,9 @@ impl Turns {
             return Some((Outcome::Stopped, None));
         }
         let age = log.began().map_or(0, |began| self.inner.clock.now().since(began));
-        let spent = log.fruitless() >= 3 || log.unplanned() >= 50 || age > self.inner.config.longest.as_millis() as u64;
+        let spent = log.fruitless() >= FRUITLESS
+            || log.unplanned() >= CLAIMS
+            || age > self.inner.config.longest.as_millis() as u64;
         spent.then(|| {
             let error = app::domain::TurnError {
                 code: "interrupted".to_owned(),
