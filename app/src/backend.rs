@@ -48,6 +48,8 @@ pub trait Backend: Send + Sync + 'static {
     fn restore_session(&self, session: SessionId) -> Fut<()>;
     fn send(&self, send: SendRequest) -> Fut<EventStream>;
     fn retry(&self, turn: TurnId, message: MessageId) -> Fut<EventStream>;
+    /// A new answer beside the one named, that begins with its text and goes on.
+    fn carry_on(&self, turn: TurnId, message: MessageId) -> Fut<EventStream>;
     fn follow(&self, turn: TurnId, cursor: Cursor) -> Fut<EventStream>;
     fn stop(&self, turn: TurnId) -> Fut<()>;
 }

@@ -79,6 +79,8 @@ async fn write_units(t: &Table, turns: usize) -> serde_json::Value {
         flush: Duration::from_millis(300),
         longest: Duration::from_secs(600),
         sole_owner: true,
+        run: None,
+        resident: true,
     };
     let server = rig.server_on(t.store.clone(), config);
     let backend = server.of(rig.user());

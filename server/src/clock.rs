@@ -19,10 +19,17 @@ pub struct Clock {
 impl Clock {
     /// Now, with the correction applied.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
     pub fn now(&self) -> Timestamp {
-        let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64);
+        let ms = self.local().millis() as i64;
         Timestamp::from_millis(ms.saturating_add(self.skew_ms.load(Ordering::Relaxed)).max(0) as u64)
+    }
+
+    /// Now, as this machine has it: for spans of time only, which a correction must not bend.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
+    pub fn local(&self) -> Timestamp {
+        let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        Timestamp::from_millis(ms)
     }
 
     /// Sets the correction, in milliseconds added to the local clock.

@@ -96,7 +96,9 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
             lease: Duration::from_millis(config.turn.lease_ms),
             flush: Duration::from_millis(config.turn.flush_ms),
             longest: Duration::from_secs(config.turn.turn_minutes * 60),
+            run: config.turn.run_seconds.map(Duration::from_secs),
             sole_owner,
+            resident: !config.lambda,
         },
     );
     let chat = ChatConfig {
@@ -112,7 +114,7 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
     };
     let chat = Chat::new(store, turns.clone(), Models::new(claude), clock.clone(), chat);
     let backend: BackendFactory = Arc::new(move |context: RequestContext| {
-        Arc::new(RequestBackend::new(chat.clone(), context.user, context.form))
+        Arc::new(RequestBackend::new(chat.clone(), context.user, context.form, context.host))
     });
     Ok(Composed {
         backend,

@@ -78,6 +78,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         assets: Arc::new(site),
         site: config.site.dir,
         backend: parts.backend.clone(),
+        lambda: config.lambda,
         simulator,
     };
     let addr = listener.local_addr().unwrap_or(addr);

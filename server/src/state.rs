@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use app::{backend::SharedBackend, domain::UserId, shell::Assets};
 
-use crate::{auth::identity::Identity, clock::Clock, config::Limits, http::forms::FormReply};
+use crate::{auth::identity::Identity, clock::Clock, config::Limits, http::forms::FormReply, turn::Host};
 
 /// Joins an answer to its log line: a ULID, in the header `x-request-id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct RequestContext {
     pub request_id: RequestId,
     /// Set for plain forms: the backend says where the person goes next, and needs to give no stream.
     pub form: Option<FormReply>,
+    /// By when this request's process may be gone; a runner hands over before.
+    pub host: Host,
 }
 
 /// Makes the backend of one request.
@@ -37,6 +39,8 @@ pub struct AppState {
     /// The folder of the built site.
     pub site: PathBuf,
     pub backend: BackendFactory,
+    /// On Lambda: the platform says when it ends an invocation.
+    pub lambda: bool,
     /// Replies are made up: the page says so.
     pub simulator: bool,
 }

@@ -42,6 +42,13 @@ pub async fn retry(turn_id: String, message_id: String) -> Result<EventStream, A
     super::backend()?.retry(turn, message).await
 }
 
+/// Carries an answer on that was stopped, cut off or failed: a new one that begins with its text and goes on.
+#[server(name = ChatContinue, prefix = "/api", endpoint = "chat/continue", input = PostUrl, output = Sse)]
+pub async fn carry_on(turn_id: String, message_id: String) -> Result<EventStream, ApiError> {
+    let (turn, message) = (super::field("turn_id", &turn_id)?, super::field("message_id", &message_id)?);
+    super::backend()?.carry_on(turn, message).await
+}
+
 /// Follows a turn from a cursor to its end. The header `Last-Event-ID` wins over `cursor`.
 #[server(name = ChatFollow, prefix = "/api", endpoint = "chat/follow", input = GetUrl, output = Sse)]
 pub async fn follow(turn_id: String, #[server(default)] cursor: Option<String>) -> Result<EventStream, ApiError> {

@@ -24,6 +24,7 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/api/sessions/restore"),
     ("POST", "/api/chat/send"),
     ("POST", "/api/chat/retry"),
+    ("POST", "/api/chat/continue"),
     ("GET", "/api/chat/follow"),
     ("POST", "/api/chat/stop"),
 ];

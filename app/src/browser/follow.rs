@@ -181,6 +181,7 @@ async fn leg(
             TurnEvent::Text { text } => painter.push(PieceKind::Text, &text),
             TurnEvent::Thinking { text } => painter.push(PieceKind::Thinking, &text),
             TurnEvent::Rewind { to } => painter.rewind(to.offset),
+            TurnEvent::Store { .. } => {}
             TurnEvent::Release {} => return Leg::Again,
             end @ TurnEvent::End { .. } => {
                 finish::end(page, live, painter, end);

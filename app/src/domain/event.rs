@@ -74,6 +74,10 @@ pub enum TurnEvent {
     Rewind {
         to: Cursor,
     },
+    /// Storage does not answer, so writing is on hold; or it does again. Nothing is lost meanwhile.
+    Store {
+        waiting: bool,
+    },
     /// The runner changes; follow again at once.
     Release {},
     /// The message is stored; the stream closes.
@@ -97,6 +101,7 @@ impl TurnEvent {
             Self::Text { .. } => "text",
             Self::Thinking { .. } => "thinking",
             Self::Rewind { .. } => "rewind",
+            Self::Store { .. } => "store",
             Self::Release {} => "release",
             Self::End { .. } => "end",
         }

@@ -10,7 +10,7 @@ use app::{
 };
 
 use super::{Chat, errors::store, send::Sent};
-use crate::{auth::ownership, http::forms::FormReply, storage::TurnItem};
+use crate::{auth::ownership, http::forms::FormReply, storage::TurnItem, turn::Host};
 
 /// What a request may do, for the user who makes it.
 pub struct RequestBackend {
@@ -18,24 +18,26 @@ pub struct RequestBackend {
     user: UserId,
     /// A plain form, which is answered by a redirect.
     form: Option<FormReply>,
+    /// By when a runner that this request starts has to hand over.
+    host: Host,
 }
 
 impl RequestBackend {
     #[must_use]
-    pub fn new(chat: Chat, user: UserId, form: Option<FormReply>) -> Self {
-        Self { chat, user, form }
+    pub fn new(chat: Chat, user: UserId, form: Option<FormReply>, host: Host) -> Self {
+        Self { chat, user, form, host }
     }
 }
 
 impl Chat {
     /// The stream of a turn that was sent; or, for a plain form, where its page is.
-    fn stream(&self, sent: Sent, form: Option<&FormReply>) -> EventStream {
+    fn stream(&self, sent: Sent, form: Option<&FormReply>, host: Host) -> EventStream {
         match form {
             Some(form) => {
                 form.set(format!("/c/{}/live", sent.turn.session));
                 EventStream::empty()
             }
-            None => self.inner.turns.follow(sent.turn, Cursor::default(), true),
+            None => self.inner.turns.follow(sent.turn, Cursor::default(), true, host),
         }
     }
 
@@ -122,26 +124,34 @@ impl Backend for RequestBackend {
     }
 
     fn send(&self, send: SendRequest) -> Fut<EventStream> {
-        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        let (chat, user, form, host) = (self.chat.clone(), self.user, self.form.clone(), self.host);
         detached(async move {
-            let sent = chat.send(user, send, form.is_none()).await?;
-            Ok(chat.stream(sent, form.as_ref()))
+            let sent = chat.send(user, send, form.is_none().then_some(host)).await?;
+            Ok(chat.stream(sent, form.as_ref(), host))
         })
     }
 
     fn retry(&self, turn: TurnId, message: MessageId) -> Fut<EventStream> {
-        let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        let (chat, user, form, host) = (self.chat.clone(), self.user, self.form.clone(), self.host);
         detached(async move {
-            let sent = chat.retry(user, turn, message, form.is_none()).await?;
-            Ok(chat.stream(sent, form.as_ref()))
+            let sent = chat.retry(user, turn, message, form.is_none().then_some(host)).await?;
+            Ok(chat.stream(sent, form.as_ref(), host))
+        })
+    }
+
+    fn carry_on(&self, turn: TurnId, message: MessageId) -> Fut<EventStream> {
+        let (chat, user, form, host) = (self.chat.clone(), self.user, self.form.clone(), self.host);
+        detached(async move {
+            let sent = chat.carry_on(user, turn, message, form.is_none().then_some(host)).await?;
+            Ok(chat.stream(sent, form.as_ref(), host))
         })
     }
 
     fn follow(&self, turn: TurnId, cursor: Cursor) -> Fut<EventStream> {
-        let (chat, user) = (self.chat.clone(), self.user);
+        let (chat, user, host) = (self.chat.clone(), self.user, self.host);
         Box::pin(async move {
             let turn = chat.owned_turn(user, turn).await?;
-            Ok(chat.inner.turns.follow(turn, cursor, true))
+            Ok(chat.inner.turns.follow(turn, cursor, true, host))
         })
     }
 

@@ -6,7 +6,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use app::domain::{PieceKind, Role, SessionId};
+use app::domain::{MessageId, PieceKind, Role, SessionId};
 
 use super::Chat;
 use crate::{
@@ -119,7 +119,22 @@ impl Chat {
             thinking: model.thinking(self.inner.config.thinking),
             cache: true,
         };
-        Ok(Prompt { request, left_out: from })
+        let no_thinking = model.thinking(claude::Thinking::Off);
+        Ok(Prompt { request, left_out: from, no_thinking, begins_with: question.begins_with })
+    }
+}
+
+impl Chat {
+    /// The text of the message that a turn continues, without white space at its end.
+    pub(super) async fn continued(
+        &self,
+        session: SessionId,
+        continues: Option<MessageId>,
+        depth: u32,
+    ) -> Result<String, StoreError> {
+        let Some(id) = continues else { return Ok(String::new()) };
+        let message = self.inner.store.message(session, id, depth).await?;
+        Ok(message.map(|m| text(&m).trim_end().to_owned()).unwrap_or_default())
     }
 }
 
@@ -128,7 +143,9 @@ pub(super) struct Question {
     pub text: String,
     pub depth: u32,
     /// The message before it.
-    pub parent: Option<app::domain::MessageId>,
+    pub parent: Option<MessageId>,
+    /// The text that the answer begins with, where it continues another.
+    pub begins_with: String,
 }
 
 impl PromptSource for Chat {
@@ -139,7 +156,8 @@ impl PromptSource for Chat {
             let Some(message) = self.inner.store.message(turn.session, turn.parent, depth).await? else {
                 return Ok(None);
             };
-            let question = Question { text: text(&message), depth, parent: message.parent };
+            let begins_with = self.continued(turn.session, turn.continues, turn.depth).await?;
+            let question = Question { text: text(&message), depth, parent: message.parent, begins_with };
             self.assemble(turn.session, &self.model(&turn.model), question).await.map(Some)
         })
     }

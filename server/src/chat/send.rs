@@ -9,7 +9,7 @@ use std::{
 
 use app::{
     backend::{Parent, SendRequest},
-    domain::{MessageId, Piece, PieceKind, Role, SessionId, TurnId, Usage, UserId},
+    domain::{MessageId, Outcome, Piece, PieceKind, Role, SessionId, Timestamp, TurnId, Usage, UserId},
     error::ApiError,
 };
 use tokio::time::sleep;
@@ -19,8 +19,10 @@ use crate::{
     auth::ownership,
     claude::Model,
     clock::jitter,
-    storage::{Head, MessageItem, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState, segment::VERSION},
-    turn::Prompt,
+    storage::{
+        Head, MessageItem, Segment, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState, segment::VERSION,
+    },
+    turn::{Host, Prompt, PromptSource},
 };
 
 /// What to do with a turn that was sent, now or before.
@@ -41,23 +43,23 @@ struct Draft {
 enum DraftKind {
     /// A question of the person's.
     Question { text: String, parent: Parent },
-    /// Another answer beside this one.
-    Retry { beside: Box<TurnItem> },
+    /// Another answer beside this one; or one that begins with its text and goes on.
+    Retry { beside: Box<TurnItem>, carry_on: bool },
 }
 
 /// How often a send is tried before the person is told to try again.
 const ATTEMPTS: u32 = 6;
 
 impl Chat {
-    /// Sends a message. With `run`, the turn runs here; else it waits for whoever follows it.
-    pub(super) async fn send(&self, user: UserId, send: SendRequest, run: bool) -> Result<Sent, ApiError> {
+    /// Sends a message. With a host, the turn runs here; else it waits for whoever follows it.
+    pub(super) async fn send(&self, user: UserId, send: SendRequest, host: Option<Host>) -> Result<Sent, ApiError> {
         text::message(&send.text, self.inner.config.prompt_chars)?;
         if let Some(model) = &send.model {
             self.check_model(model).await?;
         }
         let kind = DraftKind::Question { text: send.text, parent: send.parent };
         let (session, turn, model, new) = (send.session_id, send.turn_id, send.model, send.new);
-        self.submit(Draft { user, session, turn, model, new, kind }, run).await
+        self.submit(Draft { user, session, turn, model, new, kind }, host).await
     }
 
     /// Sends for another answer beside a message of an assistant's.
@@ -66,19 +68,43 @@ impl Chat {
         user: UserId,
         turn: TurnId,
         message: MessageId,
-        run: bool,
+        host: Option<Host>,
+    ) -> Result<Sent, ApiError> {
+        self.beside(user, turn, message, false, host).await
+    }
+
+    /// Sends for an answer that begins with the text of one that was stopped, cut off or failed, and goes on.
+    pub(super) async fn carry_on(
+        &self,
+        user: UserId,
+        turn: TurnId,
+        message: MessageId,
+        host: Option<Host>,
+    ) -> Result<Sent, ApiError> {
+        self.beside(user, turn, message, true, host).await
+    }
+
+    async fn beside(
+        &self,
+        user: UserId,
+        turn: TurnId,
+        message: MessageId,
+        carry_on: bool,
+        host: Option<Host>,
     ) -> Result<Sent, ApiError> {
         let beside = ownership::owned_turn(
             self.inner.store.turn(message.into()).await.map_err(store)?,
             user,
             self.inner.clock.now(),
         )?;
+        // The same call again follows the same turn, whatever has become of the message meanwhile.
+        let known = self.inner.store.turn(turn).await.map_err(store)?.is_some();
+        if carry_on && !known && !may_continue(&beside) {
+            return Err(ApiError::invalid("message_id", "This answer is whole; there is nothing to continue."));
+        }
         let (session, model) = (beside.session, Some(beside.model.clone()));
-        self.submit(
-            Draft { user, session, turn, model, new: false, kind: DraftKind::Retry { beside: Box::new(beside) } },
-            run,
-        )
-        .await
+        let kind = DraftKind::Retry { beside: Box::new(beside), carry_on };
+        self.submit(Draft { user, session, turn, model, new: false, kind }, host).await
     }
 
     async fn check_model(&self, id: &str) -> Result<(), ApiError> {
@@ -89,9 +115,13 @@ impl Chat {
         Err(ApiError::invalid("model", "There is no such model."))
     }
 
-    async fn submit(&self, mut draft: Draft, run: bool) -> Result<Sent, ApiError> {
+    async fn submit(&self, mut draft: Draft, host: Option<Host>) -> Result<Sent, ApiError> {
+        // Until it runs nobody here takes it for abandoned, and the process does not end.
+        let _busy = self.inner.turns.busy(draft.turn);
         // A process that is to end claims nothing: the turn stands, and whoever follows it elsewhere runs it.
-        let run = run && !self.inner.turns.closing();
+        let host = host.filter(|_| !self.inner.turns.closing());
+        // One claim for all attempts: whichever of them stands, it is known again by its nonce.
+        let claim = host.map(|_| self.inner.turns.first_claim());
         self.inner.turns.warm();
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
@@ -110,12 +140,12 @@ impl Chat {
                 }
                 Some(session)
             };
-            let (tx, prompt) = self.prepare(&draft, session, run).await?;
+            let (tx, prompt) = self.prepare(&draft, session, claim.clone()).await?;
             let outcome = self.transact(&tx).await;
             match outcome {
                 Ok(SendOutcome::Sent) => {
                     if let (Some(claim), Some(prompt)) = (&tx.claim, prompt) {
-                        self.begin(&tx, claim, prompt).await;
+                        self.begin(&tx, claim, prompt, host.unwrap_or_default()).await;
                     }
                     return Ok(Sent { turn: tx.turn });
                 }
@@ -127,7 +157,10 @@ impl Chat {
             if let (Some(claim), Some(prompt)) = (&tx.claim, prompt)
                 && self.stands(draft.turn, &claim.nonce).await?
             {
-                self.begin(&tx, claim, prompt).await;
+                // Of whichever attempt it was: each had a question's id of its own.
+                let turn = self.inner.store.turn(draft.turn).await.map_err(store)?;
+                let tx = SendTx { turn: turn.ok_or_else(ApiError::unavailable)?, ..tx.clone() };
+                self.begin(&tx, claim, prompt, host.unwrap_or_default()).await;
                 return Ok(Sent { turn: tx.turn });
             }
             if let Some(sent) = self.resolve(&mut draft).await? {
@@ -150,12 +183,19 @@ impl Chat {
         Ok(first.is_some_and(|s| s.nonce == nonce))
     }
 
-    async fn begin(&self, tx: &SendTx, claim: &crate::storage::Segment, prompt: PromptTask) {
-        match prompt.await {
-            Ok(Ok(prompt)) => self.inner.turns.start(tx.turn.clone(), claim, prompt),
+    async fn begin(&self, tx: &SendTx, claim: &Segment, prompt: PromptTask, host: Host) {
+        let read = match prompt.await {
+            Ok(Ok(prompt)) => Ok(prompt),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the history could not be read; once more");
+                self.prompt(&tx.turn).await.and_then(|p| p.ok_or(error))
+            }
+            Err(error) => return tracing::error!(%error, "the history's reader failed"),
+        };
+        match read {
+            Ok(prompt) => self.inner.turns.start(tx.turn.clone(), claim, prompt, host),
             // The turn is claimed and stands; it is taken up like one whose runner died.
-            Ok(Err(error)) => tracing::warn!(%error, "the history could not be read; the turn is taken up later"),
-            Err(error) => tracing::error!(%error, "the history's reader failed"),
+            Err(error) => tracing::warn!(%error, "the history could not be read; the turn is taken up later"),
         }
     }
 
@@ -191,9 +231,10 @@ impl Chat {
         &self,
         draft: &Draft,
         session: Option<SessionItem>,
-        run: bool,
+        claim: Option<Segment>,
     ) -> Result<(SendTx, Option<PromptTask>), ApiError> {
-        let now = self.inner.clock.now();
+        // All of one send has one time, so that nothing is older than what it answers.
+        let now = claim.as_ref().map_or_else(|| self.inner.clock.now(), |c| c.time);
         let ttl = self.ttl(now);
         let new = session.is_none();
         let mut session = session.unwrap_or_else(|| SessionItem {
@@ -213,17 +254,20 @@ impl Chat {
             DraftKind::Question { text, parent } => {
                 let head = self.parent(&session, *parent).await?;
                 let depth = head.map_or(0, |h| h.depth + 1);
-                let item = self.question(draft, text, head, depth, ttl);
+                let item = self.question(draft, text, head, depth, now);
                 let id = item.id;
-                let question = Question { text: text.clone(), depth, parent: head.map(|h| h.message) };
+                let parent = head.map(|h| h.message);
+                let question = Question { text: text.clone(), depth, parent, begins_with: String::new() };
                 (Some(item), id, depth + 1, question)
             }
-            DraftKind::Retry { beside } => {
+            DraftKind::Retry { beside, carry_on } => {
                 let depth = beside.depth.saturating_sub(1);
                 let asked = self.inner.store.message(beside.session, beside.parent, depth).await.map_err(store)?;
                 let asked = asked.ok_or_else(ApiError::not_found)?;
-                let question = Question { text: super::prompt::text(&asked), depth, parent: asked.parent };
-                (None, beside.parent, beside.depth, question)
+                let continues = carry_on.then(|| MessageId::from(beside.id));
+                let begins_with = self.continued(beside.session, continues, beside.depth).await.map_err(store)?;
+                let text = super::prompt::text(&asked);
+                (None, beside.parent, beside.depth, Question { text, depth, parent: asked.parent, begins_with })
             }
         };
         let set_title = session.head.is_none() && session.title == text::UNTITLED;
@@ -235,7 +279,10 @@ impl Chat {
         session.head = Some(Head { message: draft.turn.into(), depth });
         session.active = Some(draft.turn);
         session.ttl = ttl;
-        let claim = run.then(|| self.inner.turns.first_claim());
+        let continues = match &draft.kind {
+            DraftKind::Retry { beside, carry_on: true } => Some(MessageId::from(beside.id)),
+            _ => None,
+        };
         let turn = TurnItem {
             id: draft.turn,
             owner: draft.user,
@@ -244,8 +291,8 @@ impl Chat {
             depth,
             model: model.id.clone(),
             state: TurnState::Open,
-            claims: u32::from(run),
-            continues: None,
+            claims: u32::from(claim.is_some()),
+            continues,
             created_at: now,
             bases: Vec::new(),
             usage: Usage::default(),
@@ -257,7 +304,7 @@ impl Chat {
             v: VERSION,
             ttl,
         };
-        let prompt = run.then(|| self.gather(session.id, model, question));
+        let prompt = claim.is_some().then(|| self.gather(session.id, model, question));
         Ok((SendTx { session, new, set_title, message, turn, claim }, prompt))
     }
 
@@ -267,7 +314,7 @@ impl Chat {
         PromptTask(tokio::spawn(async move { chat.assemble(session, &model, question).await }))
     }
 
-    fn question(&self, draft: &Draft, text: &str, head: Option<Head>, depth: u32, ttl: u64) -> MessageItem {
+    fn question(&self, draft: &Draft, text: &str, head: Option<Head>, depth: u32, now: Timestamp) -> MessageItem {
         MessageItem {
             id: super::history::question_id(&self.inner.clock, depth),
             session: draft.session,
@@ -284,8 +331,8 @@ impl Chat {
             timing: None,
             bases: Vec::new(),
             left_out: None,
-            created_at: self.inner.clock.now(),
-            ttl,
+            created_at: now,
+            ttl: self.ttl(now),
         }
     }
 
@@ -303,6 +350,17 @@ impl Chat {
                 }
             }
         }
+    }
+}
+
+/// Whether there is something to continue: it was stopped, cut off, or it failed.
+fn may_continue(turn: &TurnItem) -> bool {
+    match turn.outcome {
+        Some(Outcome::Stopped | Outcome::Failed) => true,
+        Some(Outcome::Complete) => {
+            matches!(turn.stop_reason.as_deref(), Some("max_tokens" | "model_context_window_exceeded" | "pause_turn"))
+        }
+        None => false,
     }
 }
 

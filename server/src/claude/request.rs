@@ -41,7 +41,7 @@ pub enum Thinking {
 }
 
 /// One request for a streamed reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
     pub model: String,
     /// Most tokens of the reply.

@@ -51,7 +51,7 @@ pub async fn handler(State(state): State<SharedState>, Extension(asker): Extensi
     };
     // With `text/html` in it, leptos_axum would answer with a redirect of its own.
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let backend = (state.backend)(RequestContext { user: asker.user, request_id: id.clone(), form: plain.clone() });
+    let backend = (state.backend)(RequestContext { form: plain.clone(), ..asker.context() });
     let res = leptos_axum::handle_server_fns_with_context(
         move || provide_context::<SharedBackend>(backend.clone()),
         Request::from_parts(parts, Body::from(body)),

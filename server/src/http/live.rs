@@ -124,7 +124,7 @@ impl Reply {
                 let html = self.markdown.as_mut().and_then(|markdown| markdown.push(text));
                 self.out.extend(html.filter(|html| !html.is_empty()));
             }
-            TurnEvent::Thinking { .. } => {}
+            TurnEvent::Thinking { .. } | TurnEvent::Store { .. } => {}
             TurnEvent::Rewind { to } if to.offset < self.cursor.offset => return self.close(RELOAD),
             TurnEvent::Rewind { .. } => {}
             TurnEvent::Release {} => self.events = None,

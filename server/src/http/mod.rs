@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod api;
 pub mod assets;
 pub mod connection;
+pub mod deadline;
 pub mod errors;
 pub mod forms;
 pub mod headers;

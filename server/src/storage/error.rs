@@ -43,7 +43,7 @@ impl StoreError {
         Self { kind, doing, detail: detail.into() }
     }
 
-    pub(super) fn corrupt(detail: impl Into<String>) -> Self {
+    pub(crate) fn corrupt(detail: impl Into<String>) -> Self {
         Self::new(StoreErrorKind::Corrupt, "reading an item", detail)
     }
 

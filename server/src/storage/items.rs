@@ -3,6 +3,8 @@
 use app::domain::{MessageId, Outcome, Piece, Role, SessionId, Timestamp, Timing, TurnError, TurnId, Usage, UserId};
 use serde::{Deserialize, Serialize};
 
+use super::segment::SeamClass;
+
 /// The end of a session's current branch: the newest turn's message, whether or not it is written yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -41,7 +43,11 @@ pub enum TurnState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     pub at: u32,
+    /// Right behind a `release`.
     pub planned: bool,
+    /// How its text was joined to what stood there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seam: Option<SeamClass>,
 }
 
 /// `pk = TURN#<id>`, `sk = TURN`.

@@ -30,6 +30,7 @@ pub(super) fn write_segment(turn: TurnId, seq: u64, segment: &Segment, ttl: u64)
         .n("at", segment.at)
         .time("time", segment.time)
         .n("v", segment.v)
+        .opt_word("seam", segment.seam.as_ref())?
         .opt_json("end", segment.end.as_ref())?
         .n("ttl", ttl);
     if !segment.pieces.is_empty() {
@@ -56,6 +57,7 @@ pub(super) fn read_segment(item: Item) -> Result<(u64, Segment), StoreError> {
         pieces: r.pieces("c")?,
         time: r.time("time")?,
         v,
+        seam: r.opt_word("seam")?,
         end: r.opt_json("end")?,
     };
     Ok((seq.ok_or_else(|| StoreError::corrupt("a log key has no sequence"))?, segment))

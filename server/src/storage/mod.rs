@@ -41,7 +41,7 @@ pub use self::{
     log::Append,
     message::{Link, More},
     open::OpenWork,
-    segment::{By, End, Kind, Segment},
+    segment::{By, End, Kind, SeamClass, Segment},
     send::{SendOutcome, SendTx},
     session::RESTORE_SECONDS,
     session_list::SessionEntry,

@@ -32,6 +32,22 @@ pub enum By {
     Sweeper,
 }
 
+/// How a runner's text was joined to what stood there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeamClass {
+    /// The model repeated the end of the text exactly.
+    Exact,
+    /// It did, but for white space or quotes.
+    Fuzzy,
+    /// It repeated less of it.
+    Overlap,
+    /// It repeated nothing, twice: the texts stand side by side.
+    None,
+    /// It said all of it again first.
+    Restart,
+}
+
 /// What an `end` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
@@ -65,6 +81,8 @@ pub struct Segment {
     pub time: Timestamp,
     /// Format version.
     pub v: u32,
+    /// How the content of this claim was joined to what stood there; in the first segment written after that.
+    pub seam: Option<SeamClass>,
     /// Only of `end`.
     pub end: Option<End>,
 }

@@ -131,6 +131,21 @@ impl Content {
         self.pieces(0, usize::MAX).0
     }
 
+    /// Where the next claim carries on: behind the last text, without the white space at its end, since what follows
+    /// brings its own. Thinking cannot be carried on, so what stands behind the last text goes.
+    #[must_use]
+    pub fn resume_at(&self) -> u32 {
+        let texts = self.stretches.iter().rev().filter(|s| s.kind == PieceKind::Text);
+        let ends = texts.map(|s| (s.at, s.text.trim_end().len() as u32));
+        ends.into_iter().find(|(_, len)| *len > 0).map_or(0, |(at, len)| at + len)
+    }
+
+    /// The text alone, without thinking.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.stretches.iter().filter(|s| s.kind == PieceKind::Text).map(|s| s.text.as_str()).collect()
+    }
+
     /// Whether it holds any text (not only thinking).
     #[must_use]
     pub fn has_text(&self) -> bool {
@@ -202,6 +217,22 @@ mod tests {
             assert_eq!(c.len(), floor);
             assert_eq!(c.after(0).map(|x| x.2.len() as u32).sum::<u32>(), floor);
         }
+    }
+
+    #[test]
+    fn a_reply_is_carried_on_behind_its_last_words() {
+        let mut c = Content::default();
+        assert_eq!(c.resume_at(), 0);
+        c.push(0, Thinking, "hm ");
+        assert_eq!(c.resume_at(), 0, "thinking cannot be carried on");
+        c.push(0, Text, " \n");
+        assert_eq!(c.resume_at(), 0, "nor can white space");
+        c.push(0, Text, "añ b \n");
+        assert_eq!(c.resume_at(), 3 + 2 + 5);
+        c.push(1, Text, "  ");
+        c.push(1, Thinking, "and");
+        assert_eq!(c.resume_at(), 10);
+        assert_eq!(c.text(), " \nañ b \n  ");
     }
 
     #[test]

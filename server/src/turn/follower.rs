@@ -13,30 +13,27 @@ use tokio::{
 };
 
 use super::{
-    Turns, content, deleted_error,
+    Host, Turns, content, deleted_error,
     follow::{View, catch_up, rewind},
     hub::{Live, Phase},
-    log::Log,
-    sweeper::Tended,
+    mirror::MirrorSeat,
 };
 use crate::{
     clock::jitter,
-    storage::{By, StoreError, TurnItem, TurnState},
+    storage::{StoreError, TurnItem, TurnState},
 };
 
 /// Silence after which there is a comment: at least one every 15 s is promised, and a slow read may come in between.
 const COMMENT: Duration = Duration::from_secs(10);
-/// First and longest pause between two reads of a log that another process writes.
-const POLL: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(1000));
+/// Before a log is read again that did not show what a cursor names.
+const AGAIN: Duration = Duration::from_millis(150);
 
 /// Where the next events come from.
 enum Source {
     /// Not known yet: look around.
     Look,
-    /// The turn runs in this process.
-    Live(Arc<Live>, watch::Receiver<u64>),
-    /// Somebody else's, or nobody's.
-    Log { log: Box<Log>, pause: Duration, still_since: Instant },
+    /// The turn runs in this process; or, with a seat, its log is read here.
+    Live(Arc<Live>, watch::Receiver<u64>, Option<MirrorSeat>),
     /// The last event is queued.
     Over,
 }
@@ -48,6 +45,9 @@ pub struct Follower {
     cursor: Cursor,
     /// Whether it may claim a turn that nobody runs: its owner may, an admin's view may not.
     may_claim: bool,
+    host: Host,
+    /// What was last said of the store.
+    held: bool,
     source: Source,
     queue: VecDeque<Frame>,
     closing: watch::Receiver<bool>,
@@ -58,7 +58,7 @@ pub struct Follower {
 impl Turns {
     /// Follows a turn from a cursor to its end. Dropping the stream stops nothing.
     #[must_use]
-    pub fn follow(&self, turn: TurnItem, cursor: Cursor, may_claim: bool) -> EventStream {
+    pub fn follow(&self, turn: TurnItem, cursor: Cursor, may_claim: bool, host: Host) -> EventStream {
         let start =
             TurnEvent::Start { turn_id: turn.id, message_id: MessageId::from(turn.id), model: turn.model.clone() };
         let follower = Follower {
@@ -66,6 +66,8 @@ impl Turns {
             turn,
             cursor,
             may_claim,
+            host,
+            held: false,
             source: Source::Look,
             queue: VecDeque::from([Frame::Event { cursor: None, event: start }]),
             closing: self.inner.closing.subscribe(),
@@ -111,11 +113,10 @@ impl Follower {
     async fn step(&mut self) -> Result<(), StoreError> {
         match std::mem::replace(&mut self.source, Source::Look) {
             Source::Look => self.look().await,
-            Source::Live(live, changed) => {
-                self.follow_live(live, changed).await;
+            Source::Live(live, changed, seat) => {
+                self.follow_live(live, changed, seat).await;
                 Ok(())
             }
-            Source::Log { log, pause, still_since } => self.follow_log(log, pause, still_since).await,
             Source::Over => {
                 self.source = Source::Over;
                 Ok(())
@@ -126,7 +127,7 @@ impl Follower {
     async fn look(&mut self) -> Result<(), StoreError> {
         if let Some(live) = self.turns.inner.hub.get(self.turn.id) {
             let changed = live.watch();
-            self.source = Source::Live(live, changed);
+            self.source = Source::Live(live, changed, None);
             return Ok(());
         }
         if self.turn.state == TurnState::Open {
@@ -142,12 +143,21 @@ impl Follower {
         if self.turn.state == TurnState::Done {
             return self.stored().await;
         }
-        let log = Box::new(self.turns.read(self.turn.id).await?);
-        self.source = Source::Log { log, pause: POLL.0, still_since: Instant::now() };
+        let seat = self.turns.join(&self.turn, self.may_claim, self.host);
+        let live = Arc::clone(seat.live());
+        let mut changed = live.watch();
+        // Until the log was read once there is nothing to say.
+        if live.state().bases.is_empty() {
+            tokio::select! {
+                _ = timeout(COMMENT.saturating_sub(self.spoke.elapsed()), changed.changed()) => {}
+                _ = self.closing.changed() => {}
+            }
+        }
+        self.source = Source::Live(live, changed, Some(seat));
         Ok(())
     }
 
-    async fn follow_live(&mut self, live: Arc<Live>, mut changed: watch::Receiver<u64>) {
+    async fn follow_live(&mut self, live: Arc<Live>, mut changed: watch::Receiver<u64>, seat: Option<MirrorSeat>) {
         changed.borrow_and_update();
         let (known, phase) = {
             let state = live.state();
@@ -157,7 +167,11 @@ impl Follower {
             // Text that a replaced runner never wrote is not shown any more.
             let gone = matches!(state.phase, Phase::Gone);
             let known = gone || catch_up(&mut self.cursor, view, &mut out).is_ok();
-            self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
+            self.say(out);
+            if state.held != self.held && !gone {
+                self.held = state.held;
+                self.queue.push_back(Frame::Event { cursor: None, event: TurnEvent::Store { waiting: state.held } });
+            }
             (known, state.phase.clone())
         };
         match phase {
@@ -170,7 +184,7 @@ impl Follower {
                         _ = self.closing.changed() => {}
                     }
                 }
-                self.source = Source::Live(live, changed);
+                self.source = Source::Live(live, changed, seat);
             }
             Phase::Ended(end) => self.over(end),
             Phase::Released => self.over(TurnEvent::Release {}),
@@ -182,47 +196,13 @@ impl Follower {
         }
     }
 
-    async fn follow_log(&mut self, mut log: Box<Log>, pause: Duration, still_since: Instant) -> Result<(), StoreError> {
-        let view = View { bases: log.bases(), content: log.content(), over: log.end().is_some() };
-        let mut out = Vec::new();
-        if catch_up(&mut self.cursor, view, &mut out).is_err() {
-            self.unknown_claim().await;
-            return Ok(());
-        }
-        self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
-        if log.end().is_some() {
-            if let Some(end) = self.turns.compact(&self.turn, &log).await? {
-                self.over(end);
+    fn say(&mut self, events: Vec<(Cursor, TurnEvent)>) {
+        for (cursor, event) in events {
+            if matches!(event, TurnEvent::Rewind { .. }) {
+                self.turns.inner.metrics.rewound();
             }
-            return Ok(());
+            self.queue.push_back(Frame::Event { cursor: Some(cursor), event });
         }
-        if !self.queue.is_empty() {
-            self.source = Source::Log { log, pause: POLL.0, still_since };
-            return Ok(());
-        }
-        if self.may_claim && self.turns.is_abandoned(&log, still_since.elapsed()) {
-            match self.turns.tend(&self.turn, By::Web, still_since.elapsed()).await? {
-                // It runs here now, or is over: look again.
-                Tended::Started | Tended::Done => return Ok(()),
-                Tended::Alive => {}
-            }
-        }
-        if self.turns.inner.hub.get(self.turn.id).is_some() {
-            return Ok(());
-        }
-        tokio::select! {
-            () = sleep(pause) => {}
-            _ = self.closing.changed() => {}
-        }
-        let segments = self.turns.inner.store.read_log(self.turn.id, log.next(), false).await?;
-        let signs = segments.iter().any(|(_, s)| s.kind != crate::storage::Kind::Stop);
-        if let Err(fault) = log.extend(&segments) {
-            tracing::error!(turn = %self.turn.id, %fault, "a log that cannot be read further");
-        }
-        let pause = if segments.is_empty() { (pause * 3 / 2).min(POLL.1) } else { POLL.0 };
-        let still_since = if signs { Instant::now() } else { still_since };
-        self.source = Source::Log { log, pause, still_since };
-        Ok(())
     }
 
     /// From the message and its bases.
@@ -243,7 +223,6 @@ impl Follower {
             let _ = catch_up(&mut from_start, view, &mut out);
             self.cursor = from_start;
         }
-        self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
         let end = TurnEvent::End {
             outcome: turn.outcome.unwrap_or(app::domain::Outcome::Complete),
             stop_reason: turn.stop_reason.clone(),
@@ -251,6 +230,7 @@ impl Follower {
             error: turn.error.clone(),
             timing: turn.timing,
         };
+        self.say(out);
         self.over(end);
         Ok(())
     }
@@ -263,12 +243,12 @@ impl Follower {
         };
         if known {
             // A runner here that was replaced and does not know it yet shows less than the log.
-            sleep(POLL.0).await;
+            sleep(AGAIN).await;
         } else {
             let mut out = Vec::new();
             rewind(&mut self.cursor, 0, &mut out);
             self.cursor = Cursor::default();
-            self.queue.extend(out.into_iter().map(|(cursor, event)| Frame::Event { cursor: Some(cursor), event }));
+            self.say(out);
         }
         self.source = Source::Look;
     }

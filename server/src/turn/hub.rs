@@ -2,14 +2,21 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use app::domain::{TurnEvent, TurnId};
 use tokio::sync::{Notify, watch};
 
-use super::content::Content;
-use crate::storage::{Base, TurnItem};
+use super::{
+    Host,
+    content::Content,
+    mirror::{Mirror, MirrorSeat},
+};
+use crate::storage::{Base, Kind, Segment, TurnItem};
 
 /// How far a running turn is.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +36,26 @@ pub struct LiveState {
     pub bases: Vec<Base>,
     pub content: Content,
     pub phase: Phase,
+    /// The store does not answer: what is shown is not written yet.
+    pub held: bool,
+}
+
+impl LiveState {
+    /// Takes in what a log has gained.
+    pub(super) fn apply(&mut self, segment: &Segment, bases: &[Base]) {
+        match segment.kind {
+            Kind::Claim => {
+                self.content.truncate(segment.at);
+                self.bases = bases.to_vec();
+            }
+            Kind::Stop => {}
+            Kind::Text | Kind::Beat | Kind::Release | Kind::End => {
+                for piece in &segment.pieces {
+                    self.content.push(segment.claim, piece.kind, &piece.text);
+                }
+            }
+        }
+    }
 }
 
 /// One turn that runs here.
@@ -39,12 +66,26 @@ pub struct Live {
     changed: watch::Sender<u64>,
     /// Somebody in this process appended a `stop`: look at the next key now.
     pub nudge: Notify,
+    /// Somebody in this process wants it to end, whether or not the store could be told.
+    stopping: AtomicBool,
 }
 
 impl Live {
-    fn new(turn: TurnItem, bases: Vec<Base>, content: Content) -> Self {
-        let state = Mutex::new(LiveState { bases, content, phase: Phase::Running });
-        Self { turn, state, changed: watch::channel(0).0, nudge: Notify::new() }
+    pub(super) fn new(turn: TurnItem, bases: Vec<Base>, content: Content) -> Self {
+        let state = Mutex::new(LiveState { bases, content, phase: Phase::Running, held: false });
+        Self { turn, state, changed: watch::channel(0).0, nudge: Notify::new(), stopping: AtomicBool::new(false) }
+    }
+
+    /// Tells its runner to read no more from Claude and to end, as soon as the store can be told.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.nudge.notify_one();
+    }
+
+    /// Whether somebody here wants it to end.
+    #[must_use]
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The state, to look at. Never held over an await.
@@ -67,27 +108,84 @@ impl Live {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Hub {
-    turns: Mutex<HashMap<TurnId, Arc<Live>>>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    running: HashMap<TurnId, Arc<Live>>,
+    /// About to run here, or to be claimed; how many times.
+    busy: HashMap<TurnId, u32>,
+    /// Read here for those who follow them, while they run elsewhere or nowhere.
+    mirrors: HashMap<TurnId, Arc<Mirror>>,
+}
+
+/// While this is held a turn counts as one that runs here.
+#[derive(Debug)]
+pub struct Busy {
+    hub: Hub,
+    turn: TurnId,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut inner = self.hub.lock();
+        if let Some(count) = inner.busy.get_mut(&self.turn) {
+            *count -= 1;
+            if *count == 0 {
+                inner.busy.remove(&self.turn);
+            }
+        }
+    }
 }
 
 impl Hub {
-    fn map(&self) -> MutexGuard<'_, HashMap<TurnId, Arc<Live>>> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The turn, if it runs here.
     #[must_use]
     pub fn get(&self, turn: TurnId) -> Option<Arc<Live>> {
-        self.map().get(&turn).cloned()
+        self.lock().running.get(&turn).cloned()
     }
 
-    /// Enters a turn that begins to run here; whoever ran it here before is gone.
+    /// Whether it runs here or is about to.
+    #[must_use]
+    pub fn is_here(&self, turn: TurnId) -> bool {
+        let inner = self.lock();
+        inner.running.contains_key(&turn) || inner.busy.contains_key(&turn)
+    }
+
+    /// Marks a turn as about to run here.
+    #[must_use]
+    pub fn busy(&self, turn: TurnId) -> Busy {
+        *self.lock().busy.entry(turn).or_insert(0) += 1;
+        Busy { hub: self.clone(), turn }
+    }
+
+    /// As [`Hub::busy`], unless it runs here or is about to.
+    #[must_use]
+    pub fn reserve(&self, turn: TurnId) -> Option<Busy> {
+        let mut inner = self.lock();
+        if inner.running.contains_key(&turn) || inner.busy.contains_key(&turn) {
+            return None;
+        }
+        inner.busy.insert(turn, 1);
+        drop(inner);
+        Some(Busy { hub: self.clone(), turn })
+    }
+
+    /// Enters a turn that begins to run here; whoever ran it here before is gone, and nobody reads it elsewhere.
     pub fn enter(&self, turn: TurnItem, bases: Vec<Base>, content: Content) -> Arc<Live> {
         let live = Arc::new(Live::new(turn, bases, content));
-        let before = self.map().insert(live.turn.id, Arc::clone(&live));
-        if let Some(before) = before {
+        let (before, mirror) = {
+            let mut inner = self.lock();
+            (inner.running.insert(live.turn.id, Arc::clone(&live)), inner.mirrors.remove(&live.turn.id))
+        };
+        for before in before.into_iter().chain(mirror.map(|m| Arc::clone(m.live()))) {
             before.update(|s| s.phase = Phase::Gone);
         }
         live
@@ -95,20 +193,63 @@ impl Hub {
 
     /// Takes a turn out, if it is still this run of it.
     pub fn leave(&self, live: &Arc<Live>) {
-        let mut map = self.map();
-        if map.get(&live.turn.id).is_some_and(|l| Arc::ptr_eq(l, live)) {
-            map.remove(&live.turn.id);
+        let mut inner = self.lock();
+        if inner.running.get(&live.turn.id).is_some_and(|l| Arc::ptr_eq(l, live)) {
+            inner.running.remove(&live.turn.id);
+        }
+    }
+
+    /// The mirror of a turn, made if there is none; true if it was made and has to be started.
+    pub(super) fn mirror(&self, turn: &TurnItem, claims: bool, host: Host) -> (MirrorSeat, bool) {
+        let mut inner = self.lock();
+        let (mirror, made) = match inner.mirrors.get(&turn.id) {
+            Some(mirror) => (Arc::clone(mirror), false),
+            None => {
+                let mirror = Arc::new(Mirror::new(turn.clone()));
+                inner.mirrors.insert(turn.id, Arc::clone(&mirror));
+                (mirror, true)
+            }
+        };
+        (MirrorSeat::new(mirror, claims, host), made)
+    }
+
+    /// Takes a mirror out if nobody reads it any more; then nobody can come to it either.
+    pub(super) fn close_unread(&self, mirror: &Arc<Mirror>) -> bool {
+        let mut inner = self.lock();
+        if mirror.is_read() {
+            return false;
+        }
+        Self::remove(&mut inner, mirror);
+        true
+    }
+
+    /// Takes a mirror out.
+    pub(super) fn close_mirror(&self, mirror: &Arc<Mirror>) {
+        Self::remove(&mut self.lock(), mirror);
+    }
+
+    fn remove(inner: &mut Inner, mirror: &Arc<Mirror>) {
+        let id = mirror.live().turn.id;
+        if inner.mirrors.get(&id).is_some_and(|m| Arc::ptr_eq(m, mirror)) {
+            inner.mirrors.remove(&id);
         }
     }
 
     /// How many run here.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.map().len()
+        self.lock().running.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Nothing runs here and nothing is about to.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let inner = self.lock();
+        inner.running.is_empty() && inner.busy.is_empty()
     }
 }

@@ -58,6 +58,7 @@ pub struct Log {
     first_content: Option<Timestamp>,
     fruitless: u32,
     unplanned: u32,
+    signs: u64,
 }
 
 impl Log {
@@ -81,6 +82,7 @@ impl Log {
             Kind::Text | Kind::Beat | Kind::Release | Kind::End => self.apply_runner(segment)?,
         }
         if segment.kind != Kind::Stop {
+            self.signs += 1;
             self.tail = Some(Tail { kind: segment.kind, time: segment.time, boot: segment.boot.clone() });
         }
         self.next += 1;
@@ -102,7 +104,7 @@ impl Log {
         self.unplanned += u32::from(!planned);
         self.first_claim.get_or_insert(segment.time);
         self.content.truncate(segment.at);
-        self.bases.push(Base { at: segment.at, planned });
+        self.bases.push(Base { at: segment.at, planned, seam: None });
         Ok(())
     }
 
@@ -121,6 +123,9 @@ impl Log {
         }
         for piece in &segment.pieces {
             self.content.push(segment.claim, piece.kind, &piece.text);
+        }
+        if let (Some(class), Some(base)) = (segment.seam, self.bases.last_mut()) {
+            base.seam = Some(class);
         }
         if !segment.pieces.is_empty() {
             self.first_content.get_or_insert(segment.time);
@@ -163,6 +168,11 @@ impl Log {
     #[must_use]
     pub fn tail(&self) -> Option<&Tail> {
         self.tail.as_ref()
+    }
+    /// Segments but `stop`: more of them is a sign of life.
+    #[must_use]
+    pub fn signs(&self) -> u64 {
+        self.signs
     }
     /// Nobody has claimed it yet.
     #[must_use]
@@ -208,7 +218,10 @@ mod tests {
             log.apply(seq as u64, s).unwrap();
         }
         assert_eq!(log.content().all()[0].text, "abXYZ");
-        assert_eq!(log.bases(), [Base { at: 0, planned: false }, Base { at: 2, planned: false }]);
+        assert_eq!(
+            log.bases(),
+            [Base { at: 0, planned: false, seam: None }, Base { at: 2, planned: false, seam: None }]
+        );
         assert!(log.stop() && log.end().is_some());
         assert_eq!(log.apply(7, &beat(1, 5)), Err(LogFault::AfterEnd));
     }

@@ -9,12 +9,16 @@ pub mod follow;
 mod follower;
 pub mod hub;
 pub mod log;
+pub mod metrics;
+mod mirror;
 mod runner;
+pub mod seam;
 mod stop;
 mod sweeper;
 #[cfg(test)]
 mod testing;
 mod upstream;
+mod watch;
 pub mod writer;
 
 use std::{
@@ -25,7 +29,10 @@ use std::{
 };
 
 use app::domain::{TurnError, TurnId, Usage};
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch as signal},
+    time::Instant,
+};
 
 use crate::{
     claude::{self, Claude},
@@ -34,7 +41,12 @@ use crate::{
 };
 
 pub use self::{follower::Follower, sweeper::Tended};
-use self::{hub::Hub, log::Log, writer::Author};
+use self::{
+    hub::{Busy, Hub},
+    log::Log,
+    metrics::Metrics,
+    writer::Author,
+};
 
 /// The turn log's times and limits.
 #[derive(Debug, Clone)]
@@ -45,8 +57,19 @@ pub struct TurnConfig {
     pub flush: Duration,
     /// The longest that a turn may take, over all its runners.
     pub longest: Duration,
-    /// One process owns the store: whatever another boot claimed is abandoned at once.
+    /// The longest run of one runner before it hands over.
+    pub run: Option<Duration>,
+    /// One process owns the store: whatever runs elsewhere is abandoned at once.
     pub sole_owner: bool,
+    /// This process lives between requests: what it handed over because of `run` it takes up again by itself.
+    pub resident: bool,
+}
+
+/// Who makes a runner run: what becomes of it when they go.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Host {
+    /// By when a runner that this starts has to have handed over.
+    pub until: Option<Instant>,
 }
 
 /// What Claude is asked for a turn.
@@ -55,6 +78,10 @@ pub struct Prompt {
     pub request: claude::Request,
     /// How many of the branch's oldest messages no longer fit.
     pub left_out: u32,
+    /// What turns this model's thinking off: it cannot be carried on.
+    pub no_thinking: claude::Thinking,
+    /// The text that the reply begins with, where it continues another.
+    pub begins_with: String,
 }
 
 /// Where a runner that did not begin the turn gets its prompt from.
@@ -77,9 +104,12 @@ struct Inner {
     /// A random id of this process.
     boot: String,
     hub: Hub,
+    metrics: Arc<Metrics>,
     prompts: OnceLock<Arc<dyn PromptSource>>,
     /// True once the process is to end: nothing is claimed any more, runners release, followers close.
-    closing: watch::Sender<bool>,
+    closing: signal::Sender<bool>,
+    /// Wakes the sweeper before its time.
+    sweep: Notify,
 }
 
 /// What a run begins with: its claim stands in the log.
@@ -91,6 +121,7 @@ pub(crate) struct Start {
     /// What runners before this one used, where that is known or estimated.
     pub before: Usage,
     pub by: By,
+    pub host: Host,
 }
 
 impl Turns {
@@ -104,8 +135,10 @@ impl Turns {
             config,
             boot,
             hub: Hub::default(),
+            metrics: Arc::default(),
             prompts: OnceLock::new(),
-            closing: watch::channel(false).0,
+            closing: signal::channel(false).0,
+            sweep: Notify::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -136,30 +169,59 @@ impl Turns {
         self.author(By::Web).segment(Kind::Claim, 0, 0, self.inner.clock.now())
     }
 
+    /// What has happened to turns in this process.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
+    }
+
+    /// Keeps a turn for this process while it is about to run here, so that nobody here takes it up meanwhile and
+    /// the process does not end before.
+    #[must_use]
+    pub fn busy(&self, turn: TurnId) -> Busy {
+        self.inner.hub.busy(turn)
+    }
+
     /// Begins to run a turn whose claim 0 was acknowledged. The runner is a task of its own; nobody has to follow.
-    pub fn start(&self, turn: TurnItem, claim: &Segment, prompt: Prompt) {
+    pub fn start(&self, turn: TurnItem, claim: &Segment, prompt: Prompt, host: Host) {
         let mut log = Log::default();
         if let Err(fault) = log.apply(0, claim) {
             tracing::error!(turn = %turn.id, %fault, "a first claim that is none");
             return;
         }
-        self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web });
+        self.inner.metrics.claimed(false);
+        self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web, host });
     }
 
     fn run(&self, start: Start) {
         let bases = start.log.bases().to_vec();
-        let live = self.inner.hub.enter(start.turn.clone(), bases, start.log.content().clone());
+        let turn = start.turn.clone();
+        let live = self.inner.hub.enter(turn.clone(), bases, start.log.content().clone());
         let seat = Seat { turns: self.clone(), live };
-        tokio::spawn(async move { runner::run(&seat.turns, &seat.live, start).await });
+        let turns = self.clone();
+        tokio::spawn(async move {
+            let left = runner::run(&seat.turns, &seat.live, start).await;
+            drop(seat);
+            turns.after(&turn, left).await;
+        });
+    }
+
+    /// What a process that goes on living does about a turn that its runner has left.
+    async fn after(&self, turn: &TurnItem, left: runner::Done) {
+        if matches!(left, runner::Done::Released) && self.inner.config.resident && !self.closing() {
+            // At once, though whoever follows it may be first.
+            if let Err(error) = self.tend(turn, By::Sweeper, Host::default(), None).await {
+                tracing::warn!(turn = %turn.id, %error, "a released turn could not be taken up yet");
+                self.inner.sweep.notify_one();
+            }
+        }
     }
 
     /// Reads a turn's whole log, strongly.
     async fn read(&self, turn: TurnId) -> Result<Log, StoreError> {
         let mut log = Log::default();
         let segments = self.inner.store.read_log(turn, 0, true).await?;
-        if let Err(fault) = log.extend(&segments) {
-            tracing::error!(%turn, %fault, "a log that cannot be read further");
-        }
+        log.extend(&segments).map_err(|fault| StoreError::corrupt(format!("the log of {turn}: {fault}")))?;
         Ok(log)
     }
 
@@ -168,7 +230,7 @@ impl Turns {
     pub async fn close(&self) {
         self.inner.closing.send_replace(true);
         let mut wait = tokio::time::interval(Duration::from_millis(10));
-        while !self.inner.hub.is_empty() {
+        while !self.inner.hub.is_idle() {
             wait.tick().await;
         }
     }

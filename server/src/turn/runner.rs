@@ -6,20 +6,24 @@ use app::domain::{Outcome, PieceKind, Timestamp, Timing, TurnError, Usage};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
-    Start, Turns, compact,
+    Prompt, Start, Turns, compact,
     hub::{Live, Phase},
     log::Log,
+    seam::{self, Seam, Settled},
+    sweeper::tokens,
     upstream::{Step, Upstream},
     writer::{Resolved, Writer},
 };
 use crate::{
-    claude::{Delta, Fault, Request},
+    claude::{Delta, Fault},
     clock::jitter,
     storage::{Append, End, Kind, Segment, StoreError, StoreErrorKind},
 };
 
 /// Past so many unwritten bytes nothing more is read from Claude until the store has caught up.
 const UNWRITTEN: u32 = 256 * 1024;
+/// A put that is not acknowledged for so long is said to wait for the store.
+const HELD: Duration = Duration::from_secs(2);
 /// Claims in a row whose content the next one drops.
 pub(super) const FRUITLESS: u32 = 3;
 /// Claims in all, planned ones not counted.
@@ -34,7 +38,8 @@ enum Answer {
 }
 
 /// Why the runner stops writing.
-enum Done {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
     /// `end` stands in the log.
     Ended,
     /// `release` stands in the log.
@@ -48,9 +53,16 @@ struct Run<'a> {
     live: &'a Arc<Live>,
     writer: Writer,
     log: Log,
-    request: Request,
+    prompt: Prompt,
     upstream: Upstream,
-    left_out: u32,
+    /// The text so far is being joined with what comes.
+    seam: Option<Seam>,
+    /// It carries on what stood there: its thinking is dropped.
+    carries_on: bool,
+    /// Something came from Claude since the last claim.
+    heard: bool,
+    /// By when to hand over.
+    until: Option<Instant>,
     /// Of runners and attempts before this one.
     before: Usage,
     /// Of this one.
@@ -58,6 +70,10 @@ struct Run<'a> {
     io: Option<Io>,
     /// When something was last acknowledged.
     written_at: Instant,
+    /// Since when the put in flight is.
+    put_at: Instant,
+    /// When this process was last seen to be awake: monotonic and wall clock.
+    ticked: (Instant, Timestamp),
     /// When the first content came, if no runner before wrote any.
     first_at: Option<Timestamp>,
     /// What the turn shall end with, once it is known.
@@ -69,10 +85,11 @@ struct Run<'a> {
 }
 
 /// Runs a turn to its end, a hand-over, or until somebody else holds it.
-pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) {
-    let Start { turn, log, prompt, before, by } = start;
+pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
+    let Start { turn, log, prompt, before, by, host } = start;
     let claim = log.bases().len() as u32 - 1;
     let writer = Writer::new(turns.author(by), claim, log.next(), log.content().len());
+    let longest = turns.inner.config.run.map(|run| Instant::now() + run);
     let mut run = Run {
         turns,
         live,
@@ -80,17 +97,24 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) {
         stop: log.stop(),
         first_at: log.first_content(),
         log,
-        upstream: Upstream::new(&turns.inner.claude, prompt.request.clone()),
-        request: prompt.request,
-        left_out: prompt.left_out,
+        upstream: Upstream::idle(&turns.inner.claude),
+        seam: None,
+        carries_on: false,
+        heard: false,
+        until: host.until.into_iter().chain(longest).min(),
+        prompt,
         before,
         usage: Usage::default(),
         io: None,
         written_at: Instant::now(),
+        put_at: Instant::now(),
+        ticked: (Instant::now(), turns.inner.clock.local()),
         ending: None,
         restart: false,
         releasing: false,
     };
+    run.copy();
+    run.ask(false);
     let done = run.write().await;
     // The connection closes now, whatever the store still has to do.
     run.upstream.cancel();
@@ -102,16 +126,53 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) {
         Done::Released => live.update(|s| s.phase = Phase::Released),
         Done::Fenced => {
             tracing::warn!(turn = %turn.id, claim, "replaced by another runner");
+            turns.inner.metrics.fenced();
             live.update(|s| s.phase = Phase::Gone);
         }
     }
+    done
 }
 
 impl Run<'_> {
+    /// A reply that continues another begins with its text; whoever holds the claim first writes what is missing.
+    fn copy(&mut self) {
+        let there = self.log.content().len() as usize;
+        if let Some(missing) = self.prompt.begins_with.get(there..).filter(|m| !m.is_empty()) {
+            let claim = self.writer.claim();
+            self.live.update(|s| s.content.push(claim, PieceKind::Text, missing));
+        }
+    }
+
+    /// Asks Claude: for the reply, or for the rest of what there is of it.
+    fn ask(&mut self, second: bool) {
+        let kept = self.live.state().content.text();
+        let kept = kept.trim_end();
+        let mut request = self.prompt.request.clone();
+        self.carries_on = !kept.is_empty();
+        self.seam = None;
+        if self.carries_on {
+            let spent = tokens(kept.len().saturating_sub(self.prompt.begins_with.len()));
+            request.max_tokens = request.max_tokens.saturating_sub(spent);
+            if request.max_tokens == 0 {
+                return self.finish(Some("max_tokens".to_owned()));
+            }
+            request.thinking = self.prompt.no_thinking;
+            request = seam::request(&request, kept);
+            self.seam = Some(Seam::new(kept, second));
+        }
+        self.upstream = Upstream::new(&self.turns.inner.claude, request);
+    }
+
+    /// The reply is whole.
+    fn finish(&mut self, stop_reason: Option<String>) {
+        self.ending = Some((Outcome::Complete, stop_reason, None));
+        self.upstream.cancel();
+    }
+
     async fn write(&mut self) -> Done {
         let mut tick = interval(self.turns.inner.config.flush);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut last_tick, mut last_wall) = (Instant::now(), self.turns.inner.clock.now());
+        self.awake();
         let mut closing = self.turns.inner.closing.subscribe();
         if *closing.borrow_and_update() {
             self.releasing = true;
@@ -125,15 +186,13 @@ impl Run<'_> {
                 }
                 step = self.upstream.next(), if read => self.step(step),
                 _ = tick.tick() => {
-                    let (now, wall) = (Instant::now(), self.turns.inner.clock.now());
-                    let frozen = self.turns.inner.config.lease / 2;
-                    if now.duration_since(last_tick) > frozen || wall.since(last_wall) > frozen.as_millis() as u64 {
+                    if self.slept() {
                         return Done::Fenced;
                     }
-                    (last_tick, last_wall) = (now, wall);
                     self.on_tick();
                 }
-                () = self.live.nudge.notified() => self.look(),
+                () = self.live.nudge.notified() => if self.live.stopping() { self.stop = true } else { self.look() },
+                () = sleep_until(self.until), if !self.releasing => self.releasing = true,
                 _ = closing.changed(), if !self.releasing => self.releasing = true,
             }
             // What is to end or to be handed over is not claimed again.
@@ -148,6 +207,19 @@ impl Run<'_> {
         }
     }
 
+    /// It is certain just now that the turn is this runner's.
+    fn awake(&mut self) {
+        self.ticked = (Instant::now(), self.turns.inner.clock.local());
+    }
+
+    /// Whether this process was frozen for so long, by wall or monotonic clock, that others may have taken the turn.
+    fn slept(&mut self) -> bool {
+        let (tick, wall) = self.ticked;
+        self.awake();
+        let frozen = self.turns.inner.config.lease / 2;
+        self.ticked.0.duration_since(tick) > frozen || self.ticked.1.since(wall) > frozen.as_millis() as u64
+    }
+
     /// Whether to go on reading from Claude.
     fn reads(&self) -> bool {
         !self.stop
@@ -158,14 +230,12 @@ impl Run<'_> {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Delta(Delta::Text(text)) => self.content(PieceKind::Text, &text),
+            Step::Delta(Delta::Text(text)) => self.text(&text),
+            Step::Delta(Delta::Thinking(_)) if self.carries_on => self.heard = true,
             Step::Delta(Delta::Thinking(text)) => self.content(PieceKind::Thinking, &text),
             Step::Delta(Delta::Started { usage, .. } | Delta::Usage(usage)) => self.usage = usage,
             Step::Delta(Delta::Ping) => {}
-            Step::Delta(Delta::Stopped { stop_reason }) => {
-                self.ending = Some((Outcome::Complete, stop_reason, None));
-                self.upstream.cancel();
-            }
+            Step::Delta(Delta::Stopped { stop_reason }) => self.stopped(stop_reason),
             Step::Over => {}
             Step::Retry(fault) => {
                 tracing::warn!(turn = %self.live.turn.id, %fault, "Claude did not answer; another attempt follows");
@@ -174,18 +244,75 @@ impl Run<'_> {
         }
     }
 
+    fn text(&mut self, text: &str) {
+        self.heard = true;
+        match self.seam.as_mut().map(|seam| seam.push(text)) {
+            None => self.content(PieceKind::Text, text),
+            Some(settled) => {
+                self.settle_seam(settled);
+            }
+        }
+    }
+
+    /// True if the text goes on, false if it is asked for once more.
+    fn settle_seam(&mut self, settled: Settled) -> bool {
+        match settled {
+            Settled::Hold => true,
+            Settled::Again => {
+                tracing::info!(turn = %self.live.turn.id, "not carried on where it broke off; asked once more");
+                self.before = add(self.before, std::mem::take(&mut self.usage));
+                self.ask(true);
+                false
+            }
+            Settled::Join(text, class) => {
+                self.seam = None;
+                if let Some(class) = class {
+                    self.turns.inner.metrics.joined(class);
+                    self.writer.joined(class);
+                    tracing::info!(turn = %self.live.turn.id, claim = self.writer.claim(), seam = ?class, "carried on");
+                }
+                self.content(PieceKind::Text, &text);
+                true
+            }
+        }
+    }
+
     fn content(&mut self, kind: PieceKind, text: &str) {
+        self.heard = true;
+        if text.is_empty() {
+            return;
+        }
         let claim = self.writer.claim();
         self.live.update(|s| s.content.push(claim, kind, text));
         self.first_at.get_or_insert_with(|| self.turns.inner.clock.now());
     }
 
+    /// Claude ended the reply.
+    fn stopped(&mut self, stop_reason: Option<String>) {
+        let refused = stop_reason.as_deref() == Some("refusal");
+        if !refused && let Some(mut seam) = self.seam.take() {
+            let settled = seam.finish();
+            if !self.settle_seam(settled) {
+                return;
+            }
+        }
+        // A pause is no end: the API wants to be asked to go on.
+        if stop_reason.as_deref() == Some("pause_turn") && self.may_claim_again() {
+            self.restart = true;
+            return;
+        }
+        self.finish(stop_reason);
+    }
+
+    fn may_claim_again(&self) -> bool {
+        self.log.fruitless() + 1 < FRUITLESS && self.log.unplanned() < CLAIMS
+    }
+
     fn failed(&mut self, fault: &Fault) {
         tracing::warn!(turn = %self.live.turn.id, %fault, "the reply broke off");
-        let began = self.log.bases().last().map_or(0, |b| b.at);
-        let wrote = self.live.state().content.len() > began;
-        let may_restart = self.log.fruitless() + 1 < FRUITLESS && self.log.unplanned() < CLAIMS;
-        if wrote && may_restart && fault.kind.retryable_before_first_byte() {
+        // What was held back is dropped: the next claim asks for it again.
+        self.seam = None;
+        if self.heard && self.may_claim_again() && fault.kind.retryable_before_first_byte() {
             self.restart = true;
             return;
         }
@@ -223,6 +350,10 @@ impl Run<'_> {
                 Some(TurnError { code: "too_long".to_owned(), message, retryable: true }),
             ));
         }
+        let held = self.writer.pending().is_some() && self.put_at.elapsed() > HELD;
+        if held && !self.live.state().held {
+            self.live.update(|s| s.held = true);
+        }
         if self.live.state().content.len() > self.writer.logged() {
             self.put(Kind::Text);
         } else if self.written_at.elapsed() >= self.turns.inner.config.lease / 4 {
@@ -241,6 +372,7 @@ impl Run<'_> {
         let now = self.turns.inner.clock.now();
         let put = self.writer.put(kind, &self.live.state().content, end, now);
         if let Some((seq, segment)) = put {
+            self.put_at = Instant::now();
             self.send(seq, segment, Duration::ZERO);
         }
     }
@@ -283,6 +415,7 @@ impl Run<'_> {
             Answer::Put(Err(error)) => {
                 // Whatever the reason: byte for byte again, until its key is resolved.
                 tracing::warn!(turn = %self.live.turn.id, %error, "a segment was not acknowledged");
+                self.turns.inner.metrics.append_failed();
                 let (seq, segment) = self.writer.pending().map(|(n, s)| (n, s.clone()))?;
                 self.send(seq, segment, Duration::from_millis(100 + jitter(400)));
                 return None;
@@ -294,6 +427,7 @@ impl Run<'_> {
                     Append::Met(met) => Some(*met),
                 };
                 let resolved = self.writer.resolve(met.as_ref());
+                self.turns.inner.metrics.appended(self.put_at.elapsed());
                 (seq, resolved, if matches!(resolved, Resolved::Written(_)) { pending } else { met.unwrap_or(pending) })
             }
         };
@@ -305,6 +439,9 @@ impl Run<'_> {
             return Some(Done::Fenced);
         }
         self.written_at = Instant::now();
+        if self.live.state().held {
+            self.live.update(|s| s.held = false);
+        }
         match resolved {
             Resolved::Stop => self.stop = true,
             Resolved::Written(Kind::End) => return Some(Done::Ended),
@@ -326,16 +463,24 @@ impl Run<'_> {
             usage: add(self.before, self.usage),
             timing,
             total: 0,
-            left_out: self.left_out,
+            left_out: self.prompt.left_out,
         }
     }
 
-    /// Claims the turn over itself, from its beginning: until runners can carry on, a broken reply begins anew.
+    /// Claims the turn over itself, so that carrying on after a fault upstream is the same as after a take-over. The
+    /// store may take its time: without its answer nothing is given up, only replaced is replaced.
     async fn claim_again(&mut self) -> Option<Done> {
+        let unwritten = self.live.state().content.len() > self.writer.logged();
+        if unwritten {
+            // First what was shown: it is kept.
+            self.put(Kind::Text);
+            return None;
+        }
         self.restart = false;
         let claim = self.log.bases().len() as u32;
         let author = self.writer.author().clone();
-        let segment = author.segment(Kind::Claim, claim, 0, self.turns.inner.clock.now());
+        let at = self.log.content().resume_at();
+        let segment = author.segment(Kind::Claim, claim, at, self.turns.inner.clock.now());
         let seq = self.log.next();
         match super::sweeper::claim(self.turns, &self.live.turn, seq, &segment, claim).await {
             Ok(true) => {}
@@ -351,18 +496,26 @@ impl Run<'_> {
                 return Some(Done::Fenced);
             }
         }
+        self.awake();
         if let Err(fault) = self.log.apply(seq, &segment) {
             tracing::error!(turn = %self.live.turn.id, %fault, "a claim that cannot follow");
             return Some(Done::Fenced);
         }
-        self.before = add(self.before, self.usage);
-        self.usage = Usage::default();
+        self.before = add(self.before, std::mem::take(&mut self.usage));
         self.writer = Writer::new(author, claim, self.log.next(), self.log.content().len());
         let (bases, content) = (self.log.bases().to_vec(), self.log.content().clone());
         self.live.update(|s| (s.bases, s.content) = (bases, content));
         self.written_at = Instant::now();
-        self.upstream = Upstream::new(&self.turns.inner.claude, self.request.clone());
+        self.heard = false;
+        self.ask(false);
         None
+    }
+}
+
+async fn sleep_until(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 

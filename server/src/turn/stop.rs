@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::domain::{Outcome, Usage};
+use app::domain::Outcome;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Turns, hub::Phase, log::Log, sweeper};
@@ -20,6 +20,10 @@ impl Turns {
     pub async fn stop(&self, turn: &TurnItem) -> Result<(), StoreError> {
         if turn.state == TurnState::Done {
             return Ok(());
+        }
+        // A runner here obeys at once, even while the store cannot be told.
+        if let Some(live) = self.inner.hub.get(turn.id) {
+            live.stop();
         }
         let mut log = self.read(turn.id).await?;
         self.append_stop(turn, &mut log).await?;
@@ -93,11 +97,7 @@ impl Turns {
             if sweeper::claim(self, turn, log.next(), &segment, number).await?
                 && log.apply(log.next(), &segment).is_ok()
             {
-                let usage = Usage {
-                    output_tokens: u64::from(log.content().len()) / 4,
-                    estimated: !log.content().is_empty(),
-                    ..Usage::default()
-                };
+                let usage = sweeper::estimate(&log, 0);
                 return self.end_claimed(turn, &mut log, By::Web, Outcome::Stopped, None, usage).await;
             }
             sleep(Duration::from_millis(50 + jitter(100))).await;

@@ -1,22 +1,27 @@
 //! Turns that nobody runs: what an earlier process left, what was released, what was abandoned.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use app::domain::{Outcome, SessionId, Timestamp, Timing, Usage};
+use app::domain::{Outcome, SessionId, Timestamp, Timing, TurnId, Usage};
+
 use tokio::time::Instant;
 
 use super::{
-    Start, Turns,
+    Host, Start, Turns,
     log::Log,
     runner::{CLAIMS, FRUITLESS},
+    watch::{JITTER, Lease, Watch},
 };
 use crate::{
     clock::jitter,
     storage::{Append, By, End, Kind, OpenWork, Segment, StoreError, TurnItem, TurnState, keys},
 };
 
-/// Slack for clocks, when the stamp of a log's tail is trusted.
-const SLACK: Duration = Duration::from_secs(2);
+/// The shortest pause between two sweeps.
+const SOON: Duration = Duration::from_millis(200);
 /// For so long Lambda may keep a runner frozen, that would write to a purged log when it is thawed.
 const LATE: Duration = Duration::from_secs(15 * 60);
 
@@ -42,13 +47,22 @@ pub(super) async fn claim(
     let mut attempts = 0;
     loop {
         match turns.inner.store.claim(turn.id, seq, segment, claims, turn.ttl).await {
-            Ok(won) => return Ok(won),
+            Ok(won) => {
+                if won {
+                    turns.inner.metrics.claimed(claims > 0);
+                }
+                return Ok(won);
+            }
             Err(error) if error.ambiguous() && attempts < 10 => {
                 attempts += 1;
                 tokio::time::sleep(Duration::from_millis(50 + jitter(200))).await;
                 // The answer may have been lost: mine if the nonce is mine.
                 if let Ok(Some(met)) = turns.inner.store.segment_at(turn.id, seq).await {
-                    return Ok(met.nonce == segment.nonce);
+                    let won = met.nonce == segment.nonce;
+                    if won {
+                        turns.inner.metrics.claimed(claims > 0);
+                    }
+                    return Ok(won);
                 }
             }
             Err(error) => return Err(error),
@@ -57,29 +71,39 @@ pub(super) async fn claim(
 }
 
 impl Turns {
-    /// Looks after a turn: compacts it if it has ended, claims it if nobody runs it. `watched` is for how long the
-    /// caller has seen its log stand still.
+    /// Looks after a turn: compacts it if it has ended, claims it if nobody runs it. `watch` is what the caller has
+    /// seen of its log; without one only a turn that is free is taken.
     ///
     /// # Errors
     /// When the store does not answer; nothing is lost then, and it may be tried again.
-    pub async fn tend(&self, turn: &TurnItem, by: By, watched: Duration) -> Result<Tended, StoreError> {
+    pub(super) async fn tend(
+        &self,
+        turn: &TurnItem,
+        by: By,
+        host: Host,
+        watch: Option<&Watch>,
+    ) -> Result<Tended, StoreError> {
         if turn.state == TurnState::Done {
             return Ok(Tended::Done);
         }
-        if self.inner.hub.get(turn.id).is_some() {
-            return Ok(Tended::Alive);
-        }
+        let Some(busy) = self.inner.hub.reserve(turn.id) else { return Ok(Tended::Alive) };
         let log = self.read(turn.id).await?;
         if log.end().is_some() {
             self.compact(turn, &log).await?;
             return Ok(Tended::Done);
         }
-        if self.closing() || !self.is_abandoned(&log, watched) {
+        let free = self.is_free_of(&log, false) || watch.is_some_and(|w| w.is_over(&log, Instant::now()));
+        if self.closing() || !free {
             return Ok(Tended::Alive);
         }
         // A task of its own: a follower that leaves between the claim and the run must not strand the turn.
         let (turns, turn) = (self.clone(), turn.clone());
-        tokio::spawn(async move { turns.take(&turn, log, by).await }).await.unwrap_or_else(|error| {
+        let take = async move {
+            let taken = turns.take(&turn, log, by, host).await;
+            drop(busy);
+            taken
+        };
+        tokio::spawn(take).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a take-over failed");
             Ok(Tended::Alive)
         })
@@ -106,24 +130,17 @@ impl Turns {
         self.compact(turn, &log).await.map(|_| ())
     }
 
-    /// Whether nobody runs it: unclaimed, released, or its log has stood still for the lease.
-    pub(super) fn is_abandoned(&self, log: &Log, watched: Duration) -> bool {
-        let Some(tail) = log.tail() else { return true };
-        if log.released() {
-            return true;
-        }
-        let config = &self.inner.config;
-        if config.sole_owner && tail.boot != self.inner.boot {
-            // One process owns the store: another boot is gone.
-            return true;
-        }
-        let silent = Duration::from_millis(self.inner.clock.now().since(tail.time));
-        // The lease doubles with each claim that brought nothing.
-        let lease = config.lease * (1 << log.fruitless().min(3));
-        silent > lease + SLACK || watched >= lease
+    /// Whether nobody runs it, and that can be told without watching it: unclaimed, released, or, where one process
+    /// owns the store, not running here.
+    pub(super) fn is_free(&self, turn: TurnId, log: &Log) -> bool {
+        self.is_free_of(log, self.inner.hub.is_here(turn))
     }
 
-    async fn take(&self, turn: &TurnItem, mut log: Log, by: By) -> Result<Tended, StoreError> {
+    fn is_free_of(&self, log: &Log, here: bool) -> bool {
+        !here && (log.unclaimed() || log.released() || self.inner.config.sole_owner)
+    }
+
+    async fn take(&self, turn: &TurnItem, mut log: Log, by: By, host: Host) -> Result<Tended, StoreError> {
         let Some(current) = self.inner.store.turn(turn.id).await? else { return Ok(Tended::Done) };
         if current.state == TurnState::Done {
             return Ok(Tended::Done);
@@ -131,9 +148,14 @@ impl Turns {
         let number = log.bases().len() as u32;
         let author = self.author(by);
         let ended = self.verdict(&log);
-        // Until runners can carry on, an abandoned turn begins anew; one that only ends keeps all that is logged.
-        let at = if ended.is_some() { log.content().len() } else { 0 };
-        let before = estimate(&log);
+        // One that only ends keeps all that is logged.
+        let at = if ended.is_some() { log.content().len() } else { log.content().resume_at() };
+        // Before the claim: should the store not answer, it is better found out now.
+        let prompt = match (&ended, self.inner.prompts.get()) {
+            (None, Some(prompts)) => prompts.prompt(&current).await?,
+            _ => None,
+        };
+        let before = estimate(&log, prompt.as_ref().map_or(0, |p| p.begins_with.len()));
         let segment = author.segment(Kind::Claim, number, at, self.inner.clock.now());
         if !claim(self, &current, log.next(), &segment, number).await? {
             return Ok(Tended::Alive);
@@ -143,12 +165,8 @@ impl Turns {
             return Ok(Tended::Alive);
         }
         tracing::info!(turn = %turn.id, claim = number, at, "claimed");
-        let prompt = match (&ended, self.inner.prompts.get()) {
-            (None, Some(prompts)) => prompts.prompt(&current).await?,
-            _ => None,
-        };
         match prompt {
-            Some(prompt) => self.run(Start { turn: current, log, prompt, before, by }),
+            Some(prompt) => self.run(Start { turn: current, log, prompt, before, by, host }),
             None => {
                 let (outcome, error) = ended.unwrap_or((Outcome::Stopped, None));
                 self.end_claimed(&current, &mut log, by, outcome, error, before).await?;
@@ -219,15 +237,23 @@ impl Turns {
     /// # Errors
     /// When the index cannot be read; single turns that fail are logged and left for the next sweep.
     pub async fn sweep(&self) -> Result<u32, StoreError> {
-        let mut started = 0;
+        self.sweep_once(&mut HashMap::new()).await.map(|swept| swept.started)
+    }
+
+    async fn sweep_once(&self, watches: &mut HashMap<TurnId, Watch>) -> Result<Swept, StoreError> {
+        let mut swept = Swept { started: 0, next: self.inner.config.lease };
+        let mut open = HashSet::new();
         for shard in 0..keys::OPEN_SHARDS {
             for work in self.inner.store.open_turns(shard).await? {
                 match work {
-                    OpenWork::Turn(id, _) => match self.sweep_turn(id).await {
-                        Ok(Tended::Started) => started += 1,
-                        Ok(_) => {}
-                        Err(error) => tracing::warn!(turn = %id, %error, "an open turn could not be tended to"),
-                    },
+                    OpenWork::Turn(id, _) => {
+                        open.insert(id);
+                        match self.sweep_turn(id, watches).await {
+                            Ok(Tended::Started) => swept.started += 1,
+                            Ok(_) => {}
+                            Err(error) => tracing::warn!(turn = %id, %error, "an open turn could not be tended to"),
+                        }
+                    }
                     OpenWork::Deleted(session, at) => {
                         if let Err(error) = self.sweep_deleted(session, at).await {
                             tracing::warn!(%session, %error, "a deleted session could not be purged yet");
@@ -236,17 +262,33 @@ impl Turns {
                 }
             }
         }
-        Ok(started)
+        watches.retain(|id, _| open.contains(id));
+        let now = Instant::now();
+        let left = watches.values().map(|w| w.left(now)).filter(|left| !left.is_zero()).min();
+        swept.next = left.map_or(swept.next, |left| left.min(swept.next)).max(SOON);
+        Ok(swept)
     }
 
-    async fn sweep_turn(&self, id: app::domain::TurnId) -> Result<Tended, StoreError> {
-        let Some(turn) = self.inner.store.turn(id).await? else { return Ok(Tended::Done) };
-        // A turn that was just sent by a plain form is claimed by the page that follows it; give it a lease.
-        let fresh = self.inner.clock.now().since(turn.created_at) < self.inner.config.lease.as_millis() as u64;
-        if turn.claims == 0 && fresh {
+    async fn sweep_turn(&self, id: TurnId, watches: &mut HashMap<TurnId, Watch>) -> Result<Tended, StoreError> {
+        if self.inner.hub.is_here(id) {
+            watches.remove(&id);
             return Ok(Tended::Alive);
         }
-        self.tend(&turn, By::Sweeper, Duration::ZERO).await
+        let Some(turn) = self.inner.store.turn(id).await? else { return Ok(Tended::Done) };
+        if turn.state == TurnState::Done {
+            return Ok(Tended::Done);
+        }
+        let log = self.read(id).await?;
+        let (lease, stamp, now) = (Lease::new(self.inner.config.lease), self.inner.clock.now(), Instant::now());
+        let watch = watches.entry(id).or_insert_with(|| Watch::new(&log, turn.created_at, stamp, now, lease));
+        watch.see(&log, now, lease);
+        // A turn that was just sent by a plain form is claimed by the page that follows it; give it a lease.
+        let free = self.is_free(id, &log) && !log.unclaimed();
+        if log.end().is_some() || free || watch.is_over(&log, now) {
+            let watch = watch.clone();
+            return self.tend(&turn, By::Sweeper, Host::default(), Some(&watch)).await;
+        }
+        Ok(Tended::Alive)
     }
 
     /// Purges a deleted session once it cannot be restored any more, and once more when no frozen runner can write
@@ -260,29 +302,49 @@ impl Turns {
         Ok(())
     }
 
-    /// Sweeps at start and then every lease, jittered, until the process is to end.
+    /// Sweeps at start and then every lease, jittered, or when a turn that stands still is due, until the process is
+    /// to end.
     pub async fn sweep_for_ever(&self) {
         let mut closing = self.inner.closing.subscribe();
+        let mut watches = HashMap::new();
         loop {
-            match self.sweep().await {
-                Ok(0) => {}
-                Ok(started) => tracing::info!(started, "took up turns that nobody ran"),
+            let mut next = self.inner.config.lease;
+            match self.sweep_once(&mut watches).await {
+                Ok(swept) => {
+                    next = swept.next;
+                    if swept.started > 0 {
+                        tracing::info!(started = swept.started, "took up turns that nobody ran");
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "open turns could not be swept"),
             }
-            let lease = self.inner.config.lease.as_millis() as u64;
-            let next = Instant::now() + Duration::from_millis(lease + jitter(500));
             tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
+                () = tokio::time::sleep(next + Duration::from_millis(jitter(JITTER))) => {}
+                () = self.inner.sweep.notified() => {}
                 _ = closing.changed() => return,
             }
         }
     }
 }
 
-/// What runners that are gone have used: nobody was told, so by the length of what they wrote.
-fn estimate(log: &Log) -> Usage {
-    if log.unclaimed() {
+/// What a sweep came to.
+struct Swept {
+    started: u32,
+    /// When to sweep again.
+    next: Duration,
+}
+
+/// What runners that are gone have used: nobody was told, so by the length of what they wrote. `copied` bytes of it
+/// were another reply's.
+pub(super) fn estimate(log: &Log, copied: usize) -> Usage {
+    let written = (log.content().len() as usize).saturating_sub(copied);
+    if written == 0 {
         return Usage::default();
     }
-    Usage { output_tokens: u64::from(log.content().len()) / 4, estimated: true, ..Usage::default() }
+    Usage { output_tokens: tokens(written), estimated: true, ..Usage::default() }
+}
+
+/// Tokens of so many bytes of a reply, about.
+pub(super) fn tokens(bytes: usize) -> u64 {
+    bytes as u64 / 4
 }

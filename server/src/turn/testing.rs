@@ -15,6 +15,7 @@ pub(crate) fn segment(kind: Kind, claim: u32, at: u32, added: &str) -> Segment {
         pieces: if added.is_empty() { vec![] } else { vec![Piece { kind: PieceKind::Text, text: added.into() }] },
         time: Timestamp::from_millis(1),
         v: VERSION,
+        seam: None,
         end: None,
     }
 }

@@ -44,6 +44,12 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
+    /// One that asks nothing.
+    pub(super) fn idle(claude: &Claude) -> Self {
+        let request = Request::default();
+        Self { claude: claude.clone(), request, state: State::Over, attempt: 0, content: false }
+    }
+
     pub(super) fn new(claude: &Claude, request: Request) -> Self {
         let mut upstream = Self { claude: claude.clone(), request, state: State::Over, attempt: 0, content: false };
         upstream.ask();

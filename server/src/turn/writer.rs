@@ -3,7 +3,7 @@
 use app::domain::Timestamp;
 
 use super::content::Content;
-use crate::storage::{By, End, Kind, Segment, segment::VERSION};
+use crate::storage::{By, End, Kind, SeamClass, Segment, segment::VERSION};
 
 /// Most content of one segment, in bytes. A DynamoDB item may have 400 KB.
 pub const SEGMENT: usize = 256 * 1024;
@@ -30,6 +30,7 @@ impl Author {
             pieces: Vec::new(),
             time,
             v: VERSION,
+            seam: None,
             end: None,
         }
     }
@@ -54,13 +55,14 @@ pub struct Writer {
     next: u64,
     logged: u32,
     pending: Option<Segment>,
+    seam: Option<SeamClass>,
 }
 
 impl Writer {
     /// The writer of claim number `claim`, which stands in the log just before `next`; `logged` bytes are kept.
     #[must_use]
     pub fn new(author: Author, claim: u32, next: u64, logged: u32) -> Self {
-        Self { author, claim, next, logged, pending: None }
+        Self { author, claim, next, logged, pending: None, seam: None }
     }
 
     /// Builds the next segment of `kind` with what of `content` is unwritten, and takes it to be in flight.
@@ -71,12 +73,18 @@ impl Writer {
         }
         let (pieces, upto) = content.pieces(self.logged, SEGMENT);
         let kind = if upto < content.len() { Kind::Text } else { kind };
-        let mut segment = Segment { pieces, ..self.author.segment(kind, self.claim, self.logged, time) };
+        let seam = self.seam.take();
+        let mut segment = Segment { pieces, seam, ..self.author.segment(kind, self.claim, self.logged, time) };
         if kind == Kind::End {
             segment.end = end.map(|e| End { total: content.len(), ..e });
         }
         self.pending = Some(segment.clone());
         Some((self.next, segment))
+    }
+
+    /// Notes in the next segment how this claim's text was joined to what stood there.
+    pub fn joined(&mut self, class: SeamClass) {
+        self.seam = Some(class);
     }
 
     /// What is in flight, for another try byte for byte.
@@ -91,6 +99,7 @@ impl Writer {
         match met {
             Some(met) if met.nonce != pending.nonce && met.kind == Kind::Stop => {
                 self.next += 1;
+                self.seam = pending.seam;
                 Resolved::Stop
             }
             Some(met) if met.nonce != pending.nonce => Resolved::Fenced,

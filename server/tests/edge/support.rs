@@ -136,6 +136,9 @@ impl Backend for Fake {
     fn retry(&self, turn: TurnId, message: MessageId) -> Fut<EventStream> {
         self.stream(format!("retry {turn} {message}"))
     }
+    fn carry_on(&self, turn: TurnId, message: MessageId) -> Fut<EventStream> {
+        self.stream(format!("continue {turn} {message}"))
+    }
     fn follow(&self, turn: TurnId, cursor: Cursor) -> Fut<EventStream> {
         self.stream(format!("follow {turn} {cursor}"))
     }
@@ -176,6 +179,7 @@ impl Server {
             assets: Arc::new(assets::load(site.path()).unwrap()),
             site: site.path().to_owned(),
             backend: Arc::new(move |context| Arc::new(Fake { script: behind.clone(), context })),
+            lambda: false,
             simulator: true,
         };
         let (stop, stopped) = oneshot::channel();

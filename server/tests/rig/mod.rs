@@ -22,8 +22,20 @@ use server::{
     claude::{Claude, Config, Models, Thinking, simulator},
     clock::Clock,
     storage::{Store, StoreConfig, embedded::Embedded},
-    turn::{TurnConfig, Turns},
+    turn::{Host, TurnConfig, Turns},
 };
+
+/// Short times.
+pub fn config(sole_owner: bool) -> TurnConfig {
+    TurnConfig {
+        lease: Duration::from_secs(1),
+        flush: Duration::from_millis(50),
+        longest: Duration::from_secs(600),
+        run: None,
+        sole_owner,
+        resident: true,
+    }
+}
 
 /// What all "processes" of a test share.
 pub struct Rig {
@@ -71,18 +83,15 @@ impl Rig {
     /// Another process on the same table. With `sole_owner`, like on a laptop: whatever another boot left is taken
     /// up at once.
     pub fn server(&self, sole_owner: bool) -> Server {
-        let config = TurnConfig {
-            lease: Duration::from_secs(1),
-            flush: Duration::from_millis(50),
-            longest: Duration::from_secs(600),
-            sole_owner,
-        };
-        self.server_with(config)
+        self.server_with(config(sole_owner))
     }
 
     pub fn server_with(&self, config: TurnConfig) -> Server {
-        let store = StoreConfig::new(Some(self.endpoint.clone()), "local", self.table.clone(), self.clock.clone());
-        self.server_on(Store::new(store), config)
+        self.server_on(Store::new(self.store_config()), config)
+    }
+
+    pub fn store_config(&self) -> StoreConfig {
+        StoreConfig::new(Some(self.endpoint.clone()), "local", self.table.clone(), self.clock.clone())
     }
 
     /// On another store than the rig's own.
@@ -118,7 +127,7 @@ impl Rig {
 
 impl Server {
     pub fn of(&self, user: UserId) -> Arc<dyn Backend> {
-        Arc::new(RequestBackend::new(self.chat.clone(), user, None))
+        Arc::new(RequestBackend::new(self.chat.clone(), user, None, Host::default()))
     }
 }
 
@@ -145,6 +154,9 @@ pub struct Reader {
     pub rewinds: u32,
     pub end: Option<TurnEvent>,
     pub started: u32,
+    pub releases: u32,
+    /// It was told that the store does not answer.
+    pub waited: bool,
 }
 
 impl Reader {
@@ -161,7 +173,8 @@ impl Reader {
                 self.shown.truncate(to.offset as usize);
                 self.rewinds += 1;
             }
-            TurnEvent::Release {} => {}
+            TurnEvent::Release {} => self.releases += 1,
+            TurnEvent::Store { waiting } => self.waited |= *waiting,
             TurnEvent::End { .. } => self.end = Some(event),
         }
         if let Some(cursor) = cursor {
@@ -211,6 +224,35 @@ impl Reader {
             other => panic!("no end: {other:?}"),
         }
     }
+}
+
+/// A process that can be killed: its tasks end wherever they are, like with `kill -9`.
+pub fn killable() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// How often the simulator was asked for a reply.
+pub async fn calls(rig: &Rig) -> usize {
+    let text = reqwest::get(format!("{}/sim/calls", rig.simulator)).await.unwrap().text().await.unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap().as_array().map_or(0, Vec::len)
+}
+
+/// Of a reply in `vary` mode: that its words count up from 0 without a gap or a repetition, and how many calls made it.
+pub fn splice(text: &str, words: usize) -> usize {
+    let mut calls: Vec<&str> = Vec::new();
+    let mut count = 0;
+    for (i, word) in text.split_whitespace().enumerate() {
+        let (number, call) =
+            word.strip_prefix('w').and_then(|w| w.split_once("·c")).unwrap_or_else(|| panic!("{word}: {text}"));
+        assert_eq!(number, i.to_string(), "{text}");
+        if calls.last() != Some(&call) {
+            assert!(!calls.contains(&call), "{call} comes twice: {text}");
+            calls.push(call);
+        }
+        count += 1;
+    }
+    assert_eq!(count, words, "{text}");
+    calls.len()
 }
 
 /// The error of a call that must be refused.

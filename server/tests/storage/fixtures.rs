@@ -136,6 +136,7 @@ impl Table {
             pieces: if text.is_empty() { Vec::new() } else { vec![piece(text)] },
             time: self.clock.now(),
             v: 1,
+            seam: None,
             end: None,
         }
     }
@@ -175,7 +176,7 @@ impl Table {
     pub(crate) fn answer(&self, tx: &SendTx, text: &str) -> CompactTx {
         let turn = TurnItem {
             state: TurnState::Done,
-            bases: vec![Base { at: 0, planned: false }],
+            bases: vec![Base { at: 0, planned: false, seam: None }],
             usage: usage(),
             outcome: Some(Outcome::Complete),
             stop_reason: Some("end_turn".to_owned()),

@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[allow(dead_code, clippy::expect_used, clippy::panic, reason = "a part of it is used")]
-#[path = "common/dynamodb.rs"]
+#[path = "../common/dynamodb.rs"]
 mod dynamodb;
+#[path = "../rig/mod.rs"]
 mod rig;
 
 use app::{
@@ -12,7 +13,6 @@ use app::{
     error::Code,
 };
 use rig::{Reader, Rig, new_chat, refused, request};
-use server::turn::TurnConfig;
 use std::time::Duration;
 
 /// The same test on the embedded engine and on DynamoDB Local.
@@ -21,15 +21,20 @@ macro_rules! on_both {
         mod $name {
             #[tokio::test]
             async fn embedded() {
-                super::$name(super::Rig::start().await).await;
+                super::$name(crate::Rig::start().await).await;
             }
             #[tokio::test]
             async fn dynamodb_local() {
-                super::$name(super::Rig::dynamodb_local().await).await;
+                super::$name(crate::Rig::dynamodb_local().await).await;
             }
         }
     };
 }
+
+mod carry_on;
+mod elsewhere;
+mod faults;
+mod hand_over;
 
 on_both!(a_reply_is_streamed_stored_and_the_same_for_everybody);
 async fn a_reply_is_streamed_stored_and_the_same_for_everybody(rig: Rig) {
@@ -182,37 +187,6 @@ async fn edits_and_second_tries_make_branches(rig: Rig) {
     assert_eq!(refused(backend.get_session(session, None, Some(rig.clock.message_id())).await).code, Code::NotFound);
 }
 
-#[tokio::test]
-async fn faults_before_the_first_token_are_retried_and_later_ones_begin_anew() {
-    let rig = Rig::start().await;
-    let server = rig.server(true);
-    for (script, outcome, error) in [
-        ("status=529 times=1 tokens=20 rate=0", Outcome::Complete, None),
-        ("status=500 times=2 tokens=20 rate=0", Outcome::Complete, None),
-        ("fault=reset@10 times=1 tokens=30 rate=0", Outcome::Complete, None),
-        ("fault=truncate@10 times=1 tokens=30 rate=0 vary", Outcome::Complete, None),
-        ("fault=overloaded@10 times=2 tokens=30 rate=0 vary", Outcome::Complete, None),
-        ("fault=reset@10 tokens=30 rate=0 vary", Outcome::Failed, Some("upstream_reset")),
-        ("status=401", Outcome::Failed, Some("upstream_unauthorized")),
-        ("status=529 retry-after=600", Outcome::Failed, Some("upstream_overloaded")),
-        ("stop=refusal tokens=5 rate=0", Outcome::Complete, None),
-        ("stop=max_tokens tokens=5 rate=0", Outcome::Complete, None),
-    ] {
-        let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
-        let backend = server.of(user);
-        let mut reader = Reader::default();
-        reader.read(backend.send(new_chat(session, turn, &format!("q\n/sim {script}"))).await.unwrap()).await;
-        reader.follow(&backend, turn).await;
-        assert_eq!((reader.outcome(), reader.error().as_deref()), (outcome, error), "{script}");
-        let page = backend.get_session(session, None, None).await.unwrap();
-        assert_eq!(page.messages[1].text, reader.text(), "{script}: what is shown is what is stored");
-        assert_eq!(page.messages[1].outcome, Some(outcome));
-        if script.contains("vary") && outcome == Outcome::Complete {
-            assert!(reader.rewinds >= 1, "{script}: what was shown of the broken reply is taken back");
-        }
-    }
-}
-
 on_both!(a_deleted_chat_is_gone_at_once_and_comes_back);
 async fn a_deleted_chat_is_gone_at_once_and_comes_back(rig: Rig) {
     let server = rig.server(true);
@@ -241,108 +215,4 @@ async fn a_deleted_chat_is_gone_at_once_and_comes_back(rig: Rig) {
     again.read(backend.send(request(session, next, "on\n/sim tokens=3 rate=0")).await.unwrap()).await;
     again.follow(&backend, next).await;
     assert_eq!(again.outcome(), Outcome::Complete);
-}
-
-/// A process that can be killed: its tasks end wherever they are, like with `kill -9`.
-fn killable() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-#[tokio::test]
-async fn what_an_earlier_process_left_is_finished_after_the_restart() {
-    let rig = Rig::start().await;
-    let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
-    let first = killable();
-    let server = rig.server(true);
-    let mut reader = Reader::default();
-    let script = "x\n/sim tokens=200 rate=100 vary";
-    let stream = {
-        let backend = server.of(user);
-        first.spawn(async move { backend.send(new_chat(session, turn, script)).await.unwrap() }).await.unwrap()
-    };
-    reader.read_until(stream, |r| r.shown.len() > 200).await;
-    first.shutdown_background();
-    let second = rig.server(true);
-    assert_eq!(second.turns.sweep().await.unwrap(), 1);
-    reader.follow(&second.of(user), turn).await;
-    assert_eq!(reader.outcome(), Outcome::Complete);
-    assert!(reader.rewinds >= 1);
-    let page = second.of(user).get_session(session, None, None).await.unwrap();
-    assert_eq!(page.messages[1].text, reader.text());
-    assert_eq!(second.turns.sweep().await.unwrap(), 0);
-}
-
-on_both!(a_follower_elsewhere_reads_along_and_takes_over_what_is_abandoned);
-async fn a_follower_elsewhere_reads_along_and_takes_over_what_is_abandoned(rig: Rig) {
-    let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
-    let first = killable();
-    let server = rig.server(false);
-    let backend = server.of(user);
-    let script = "x\n/sim tokens=300 rate=100 vary";
-    let stream =
-        first.spawn(async move { backend.send(new_chat(session, turn, script)).await.unwrap() }).await.unwrap();
-    drop(stream);
-    let elsewhere = rig.server(false);
-    let backend = elsewhere.of(user);
-    let mut reader = Reader::default();
-    reader.read_until(backend.follow(turn, Cursor::default()).await.unwrap(), |r| r.shown.len() > 300).await;
-    assert_eq!(reader.rewinds, 0, "read along live, out of the log");
-    first.shutdown_background();
-    reader.follow(&backend, turn).await;
-    assert_eq!(reader.outcome(), Outcome::Complete);
-    assert_eq!(backend.get_session(session, None, None).await.unwrap().messages[1].text, reader.text());
-}
-
-on_both!(a_stop_for_a_turn_whose_runner_is_dead_ends_it_without_a_call_upstream);
-async fn a_stop_for_a_turn_whose_runner_is_dead_ends_it_without_a_call_upstream(rig: Rig) {
-    let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
-    let first = killable();
-    let lease = TurnConfig {
-        lease: Duration::from_secs(600),
-        flush: Duration::from_millis(50),
-        longest: Duration::from_secs(600),
-        sole_owner: false,
-    };
-    let server = rig.server_with(lease.clone());
-    let backend = server.of(user);
-    let script = "x\n/sim tokens=300 rate=100";
-    let stream =
-        first.spawn(async move { backend.send(new_chat(session, turn, script)).await.unwrap() }).await.unwrap();
-    let mut reader = Reader::default();
-    reader.read_until(stream, |r| r.shown.len() > 200).await;
-    first.shutdown_background();
-    let calls = calls(&rig).await;
-    let elsewhere = rig.server_with(lease);
-    elsewhere.of(user).stop(turn).await.unwrap();
-    reader.follow(&elsewhere.of(user), turn).await;
-    assert_eq!(reader.outcome(), Outcome::Stopped);
-    let page = elsewhere.of(user).get_session(session, None, None).await.unwrap();
-    assert_eq!(page.messages[1].text, reader.text());
-    assert!(!reader.shown.is_empty());
-    assert_eq!(self::calls(&rig).await, calls);
-}
-
-/// How often the simulator was asked for a reply.
-async fn calls(rig: &Rig) -> usize {
-    let text = reqwest::get(format!("{}/sim/calls", rig.simulator)).await.unwrap().text().await.unwrap();
-    serde_json::from_str::<serde_json::Value>(&text).unwrap().as_array().map_or(0, Vec::len)
-}
-
-#[tokio::test]
-async fn a_process_that_ends_hands_its_turns_over() {
-    let rig = Rig::start().await;
-    let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
-    let first = rig.server(false);
-    let stream = first.of(user).send(new_chat(session, turn, "x\n/sim tokens=150 rate=100 vary")).await.unwrap();
-    let mut reader = Reader::default();
-    let closing = first.clone();
-    let read = async {
-        reader.read_until(stream, |r| r.shown.len() > 100).await;
-        closing.turns.close().await;
-    };
-    read.await;
-    let second = rig.server(false);
-    reader.follow(&second.of(user), turn).await;
-    assert_eq!(reader.outcome(), Outcome::Complete);
-    assert_eq!(second.of(user).get_session(session, None, None).await.unwrap().messages[1].text, reader.text());
 }
