@@ -10,7 +10,7 @@ use app::{
 use super::{Chat, errors::store, prompt};
 use crate::{
     auth::ownership,
-    storage::{Base, Head, Link, MessageItem, More, SessionItem, Store, StoreError, TurnState},
+    storage::{Base, Head, Link, MessageItem, More, SessionItem, Store, StoreError, TurnItem, TurnState},
 };
 
 /// Messages of one page.
@@ -117,9 +117,11 @@ impl Chat {
         let session = ownership::owned_session(found, user, self.inner.clock.now())?;
         let (leaf, active_turn) = match (&page, via) {
             (Some(token), _) => {
-                let leaf = parse_page(token)
-                    .ok_or_else(|| ApiError::invalid("page", "`page` is not one that this list gave."))?;
-                (Some(leaf), session.active)
+                let wrong = || ApiError::invalid("page", "`page` is not one that this list gave.");
+                let leaf = parse_page(token).ok_or_else(wrong)?;
+                let there = self.inner.store.message(id, leaf.message, leaf.depth).await.map_err(store)?;
+                there.ok_or_else(wrong)?;
+                (Some(leaf), self.running(&session).await?.map(|t| t.id))
             }
             (None, via) => self.leaf(&session, via).await?,
         };
@@ -159,10 +161,7 @@ impl Chat {
         session: &SessionItem,
         via: Option<MessageId>,
     ) -> Result<(Option<Head>, Option<app::domain::TurnId>), ApiError> {
-        let running = match session.active {
-            Some(active) => self.inner.store.turn(active).await.map_err(store)?.filter(|t| t.state == TurnState::Open),
-            None => None,
-        };
+        let running = self.running(session).await?;
         let asked = running.as_ref().map(|t| Head { message: t.parent, depth: t.depth.saturating_sub(1) });
         if let Some(via) = via {
             let leaf = self.through(session, via).await?;
@@ -179,6 +178,17 @@ impl Chat {
         // A reply that was never written, such as one whose chat was deleted meanwhile and restored.
         let turn = self.inner.store.turn(head.message.into()).await.map_err(store)?;
         Ok((turn.map(|t| Head { message: t.parent, depth: t.depth.saturating_sub(1) }), None))
+    }
+
+    /// The turn that runs in a session. One that is done and still its active one, because the session was deleted
+    /// and restored meanwhile, is stored now.
+    async fn running(&self, session: &SessionItem) -> Result<Option<TurnItem>, ApiError> {
+        let Some(active) = session.active else { return Ok(None) };
+        let turn = self.inner.store.turn(active).await.map_err(store)?;
+        if let Some(done) = turn.as_ref().filter(|t| t.state == TurnState::Done) {
+            self.inner.turns.rescue(done).await.map_err(store)?;
+        }
+        Ok(turn.filter(|t| t.state == TurnState::Open))
     }
 
     /// The end of the newest branch that leads through a message.

@@ -274,7 +274,9 @@ impl Chat {
         if let (true, Some(message)) = (set_title, &message) {
             session.title = text::first_title(&super::prompt::text(message));
         }
-        session.updated_at = now;
+        let before = session.head;
+        // By the clock: each attempt is a transaction of its own.
+        session.updated_at = self.inner.clock.now();
         session.model = Some(model.id.clone());
         session.head = Some(Head { message: draft.turn.into(), depth });
         session.active = Some(draft.turn);
@@ -305,7 +307,7 @@ impl Chat {
             ttl,
         };
         let prompt = claim.is_some().then(|| self.gather(session.id, model, question));
-        Ok((SendTx { session, new, set_title, message, turn, claim }, prompt))
+        Ok((SendTx { session, before, new, set_title, message, turn, claim }, prompt))
     }
 
     /// Reads the history while the transaction is under way.

@@ -29,6 +29,11 @@ impl Reply {
         Self { response: Some(response), decoder: Decoder::default(), stall, deadline: Instant::now() + stall }
     }
 
+    /// Reading goes on after a pause that was the reader's own: the time to wait for content begins anew.
+    pub fn resumed(&mut self) {
+        self.deadline = Instant::now() + self.stall;
+    }
+
     /// The next step of the reply; `None` only after it was whole ([`Delta::Stopped`]).
     /// Safe to cancel: nothing that arrived is lost.
     ///

@@ -82,30 +82,42 @@ impl Store {
                         let items = vec![self.tx_change(release(tx)?)?, self.tx_put(head, None, Item::new())?];
                         self.transact(DOING, None, items).await?;
                     }
-                    return Ok(not_open(turn.as_ref()));
+                    let deleted = match session {
+                        Some(Verdict::Failed(there)) => there.as_ref().is_none_or(|s| s.contains_key("deleted")),
+                        _ => false,
+                    };
+                    return Ok(if deleted { Compacted::Deleted } else { not_open(turn.as_ref()) });
                 }
                 (_, Some(Verdict::Failed(Some(session)))) if !session.contains_key("deleted") => active = false,
-                _ => {
-                    return self.finish_deleted(&tx.turn, &tx.day).await;
-                }
+                // Deleted, unless that was undone meanwhile.
+                _ => match self.finish_deleted(&tx.turn, &tx.day).await? {
+                    Some(compacted) => return Ok(compacted),
+                    None => active = true,
+                },
             }
         }
         Err(StoreError::new(StoreErrorKind::Conflict, DOING, "the session changes too often"))
     }
 
-    /// Sets a turn done whose session is deleted: without a message, but counted. The session keeps it as its active
-    /// turn, by which the purge finds it.
+    /// Sets a turn done whose session is deleted or gone: without a message, but counted. The session keeps it as its
+    /// active turn, by which the purge finds it. None if the session is there.
     ///
     /// # Errors
     /// As every write.
-    pub async fn finish_deleted(&self, turn: &TurnItem, day: &str) -> Result<Compacted, StoreError> {
-        let items = vec![self.tx_change(finish(turn)?)?, self.tx_change(add_turn(turn, day, self.now_seconds()))?];
+    pub async fn finish_deleted(&self, turn: &TurnItem, day: &str) -> Result<Option<Compacted>, StoreError> {
+        let gone = "attribute_not_exists(pk) OR attribute_exists(#deleted)";
+        let items = vec![
+            self.tx_change(finish(turn)?)?,
+            self.tx_check(session_key(turn.session), gone, Item::new())?,
+            self.tx_change(add_turn(turn, day, self.now_seconds()))?,
+        ];
         match self.transact("finishing a deleted turn", None, items).await? {
-            Transacted::Done => Ok(Compacted::Deleted),
-            Transacted::Refused(verdicts) => match verdicts.first() {
-                Some(Verdict::Failed(turn)) => Ok(not_open(turn.as_ref())),
-                _ => Ok(Compacted::Deleted),
-            },
+            Transacted::Done => Ok(Some(Compacted::Deleted)),
+            Transacted::Refused(verdicts) => Ok(match (verdicts.first(), verdicts.get(1)) {
+                (_, Some(Verdict::Failed(_))) => None,
+                // Done before, by somebody who found the session deleted too, or gone with it.
+                _ => Some(Compacted::Deleted),
+            }),
         }
     }
 

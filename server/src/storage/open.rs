@@ -42,6 +42,14 @@ impl Store {
             values: values([(":shard", s(shard.to_string()))]),
             ..Ask::default()
         };
-        self.query_all("reading open work", ask).await?.into_iter().map(read_work).collect()
+        let read = |item| match read_work(item) {
+            Ok(work) => Some(work),
+            Err(error) => {
+                // One bad item must not keep the rest from being worked on.
+                tracing::error!(shard, %error, "open work that cannot be read");
+                None
+            }
+        };
+        Ok(self.query_all("reading open work", ask).await?.into_iter().filter_map(read).collect())
     }
 }

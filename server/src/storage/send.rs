@@ -3,7 +3,7 @@
 use app::domain::Timestamp;
 
 use super::{
-    MessageItem, Segment, SessionItem, Store, StoreError, TurnItem,
+    Head, MessageItem, Segment, SessionItem, Store, StoreError, TurnItem,
     attr::{Item, n, s, values},
     keys, log, message,
     request::{Change, Transacted, token},
@@ -16,6 +16,9 @@ pub struct SendTx {
     /// As it shall be after: with its newest turn's model, head, time and TTL. Of one that is there already only
     /// these are written, and its title with `set_title`.
     pub session: SessionItem,
+    /// The session's head as it was read, of one that is there already: it must be that still, so that a question
+    /// never follows another answer than it was meant to.
+    pub before: Option<Head>,
     /// Make the session.
     pub new: bool,
     pub set_title: bool,
@@ -107,11 +110,18 @@ fn activate(tx: &SendTx, now: u64) -> Change {
     also("model", session.model.clone());
     also("head", session.head.map(session::write_head));
     also("title", tx.set_title.then(|| session.title.clone()));
+    let head = match tx.before {
+        Some(head) => {
+            values.insert(":before".to_owned(), s(session::write_head(head)));
+            "#head = :before"
+        }
+        None => "attribute_not_exists(#head)",
+    };
     set.push_str(" REMOVE #outcome");
     Change {
         key: session::session_key(session.id),
         set,
-        when: format!("{} AND attribute_not_exists(#active) AND #ttl >= :now", session::MINE),
+        when: format!("{} AND attribute_not_exists(#active) AND #ttl >= :now AND {head}", session::MINE),
         values,
     }
 }

@@ -98,9 +98,7 @@ impl Log {
         }
         let planned = self.released();
         // The previous claim was fruitless if this one keeps nothing that it wrote.
-        if let Some(last) = self.bases.last() {
-            self.fruitless = if segment.at > last.at { 0 } else { self.fruitless + u32::from(!planned) };
-        }
+        self.fruitless = self.fruitless_after(segment.at);
         self.unplanned += u32::from(!planned);
         self.first_claim.get_or_insert(segment.time);
         self.content.truncate(segment.at);
@@ -198,6 +196,15 @@ impl Log {
     #[must_use]
     pub fn fruitless(&self) -> u32 {
         self.fruitless
+    }
+    /// What [`Log::fruitless`] would be after a claim at `at`.
+    #[must_use]
+    pub fn fruitless_after(&self, at: u32) -> u32 {
+        match self.bases.last() {
+            Some(last) if at > last.at => 0,
+            Some(_) => self.fruitless + u32::from(!self.released()),
+            None => 0,
+        }
     }
     /// Claims in all, those right behind a `release` not counted.
     #[must_use]

@@ -82,6 +82,8 @@ struct Run<'a> {
     restart: bool,
     stop: bool,
     releasing: bool,
+    /// Nothing is read from Claude just now.
+    paused: bool,
 }
 
 /// Runs a turn to its end, a hand-over, or until somebody else holds it.
@@ -112,6 +114,7 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         ending: None,
         restart: false,
         releasing: false,
+        paused: false,
     };
     run.copy();
     run.ask(false);
@@ -179,6 +182,10 @@ impl Run<'_> {
         }
         loop {
             let read = self.reads();
+            if read && self.paused {
+                self.upstream.resumed();
+            }
+            self.paused = !read;
             tokio::select! {
                 outcome = async { match &mut self.io { Some(io) => io.await, None => std::future::pending().await } } => {
                     self.io = None;
@@ -305,7 +312,8 @@ impl Run<'_> {
     }
 
     fn may_claim_again(&self) -> bool {
-        self.log.fruitless() + 1 < FRUITLESS && self.log.unplanned() < CLAIMS
+        let at = self.live.state().content.resume_at();
+        self.log.fruitless_after(at) < FRUITLESS && self.log.unplanned() < CLAIMS
     }
 
     fn failed(&mut self, fault: &Fault) {

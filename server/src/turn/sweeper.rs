@@ -182,7 +182,7 @@ impl Turns {
             return Some((Outcome::Stopped, None));
         }
         let age = log.began().map_or(0, |began| self.inner.clock.now().since(began));
-        let spent = log.fruitless() >= FRUITLESS
+        let spent = log.fruitless_after(log.content().resume_at()) >= FRUITLESS
             || log.unplanned() >= CLAIMS
             || age > self.inner.config.longest.as_millis() as u64;
         spent.then(|| {
@@ -296,6 +296,15 @@ impl Turns {
     async fn sweep_deleted(&self, session: SessionId, at: Timestamp) -> Result<(), StoreError> {
         let now = self.inner.clock.now();
         let purged = self.inner.store.purge(session, now).await?;
+        if !purged {
+            // Its running turn was stopped by whoever deleted it; unless the store did not answer then.
+            let active = self.inner.store.session(session).await?.filter(|s| s.deleted_at.is_some());
+            if let Some(active) = active.and_then(|s| s.active)
+                && let Some(turn) = self.inner.store.turn(active).await?
+            {
+                self.stop(&turn).await?;
+            }
+        }
         if purged && now.since(at) > (LATE + self.inner.config.lease).as_millis() as u64 {
             self.inner.store.forget(session).await?;
         }

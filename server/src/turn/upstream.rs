@@ -67,6 +67,13 @@ impl Upstream {
         self.state = State::Over;
     }
 
+    /// Reading goes on after a pause.
+    pub(super) fn resumed(&mut self) {
+        if let State::Reading(reply) = &mut self.state {
+            reply.resumed();
+        }
+    }
+
     /// Whether nothing more will come.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state, State::Over)

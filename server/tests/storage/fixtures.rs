@@ -161,6 +161,7 @@ impl Table {
         let message = self.user_message(session.id, session.head.map(|h| h.message), depth, text);
         let mut turn = self.turn(session, message.id, depth + 1);
         turn.claims = 1;
+        let before = session.head;
         let session = SessionItem {
             updated_at: self.clock.now(),
             model: Some(turn.model.clone()),
@@ -169,7 +170,7 @@ impl Table {
             ..session.clone()
         };
         let claim = Some(self.segment(Kind::Claim, 0, 0, ""));
-        SendTx { session, new, set_title: new, message: Some(message), turn, claim }
+        SendTx { session, before, new, set_title: new, message: Some(message), turn, claim }
     }
 
     /// What compacts that question's answer.
@@ -203,7 +204,9 @@ impl Table {
 
     /// One whole turn of a session; returns the session after it.
     pub(crate) async fn talk(&self, session: &SessionItem, new: bool, question: &str, reply: &str) -> SessionItem {
-        let tx = self.ask(session, new, question);
+        let mut tx = self.ask(session, new, question);
+        // Some tests send below another message than the newest.
+        tx.before = self.store.session(session.id).await.unwrap().and_then(|s| s.head);
         assert_eq!(self.store.send(&tx).await.unwrap(), SendOutcome::Sent);
         let end = self.end(0, 0, reply);
         self.store.append(tx.turn.id, 1, &end, self.ttl()).await.unwrap();

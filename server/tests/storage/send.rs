@@ -16,6 +16,7 @@ on_both!(
     a_failed_turn_keeps_its_reason,
     a_turn_of_a_deleted_session_is_only_done,
     a_turn_done_while_its_session_was_deleted_frees_the_restored,
+    a_send_is_refused_if_the_branch_has_grown_meanwhile,
     an_active_turn_that_was_cleared_still_gets_its_message,
 );
 
@@ -195,7 +196,7 @@ async fn a_turn_of_a_deleted_session_is_only_done(t: &Table) {
     assert_eq!(t.store.message(tx.session.id, tx.turn.id.into(), 1).await.unwrap(), None);
     assert_eq!(t.store.messages_back(tx.session.id, 9, 50, None).await.unwrap().0.len(), 1, "only the question");
     assert_eq!(t.store.day_totals(tx.turn.owner, &answer.day).await.unwrap().turns, 1, "it is paid all the same");
-    assert_eq!(t.store.finish_deleted(&answer.turn, &answer.day).await.unwrap(), Compacted::Already);
+    assert_eq!(t.store.finish_deleted(&answer.turn, &answer.day).await.unwrap(), Some(Compacted::Deleted));
     assert_eq!(t.store.day_totals(tx.turn.owner, &answer.day).await.unwrap().turns, 1);
 
     let mut nowhere = answer.clone();
@@ -213,8 +214,24 @@ async fn a_turn_done_while_its_session_was_deleted_frees_the_restored(t: &Table)
     t.store.finish_deleted(&answer.turn, &answer.day).await.unwrap();
     assert!(t.store.restore(tx.session.id, user, later(now, 5)).await.unwrap());
     assert_eq!(t.store.session(tx.session.id).await.unwrap().unwrap().active, Some(tx.turn.id));
+    assert_eq!(t.store.finish_deleted(&answer.turn, &answer.day).await.unwrap(), None, "it is there again");
     assert_eq!(t.store.compact(&answer).await.unwrap(), Compacted::Already);
     assert_eq!(t.store.session(tx.session.id).await.unwrap().unwrap().active, None);
+}
+
+/// A question never follows another answer than the one that its sender saw.
+async fn a_send_is_refused_if_the_branch_has_grown_meanwhile(t: &Table) {
+    let tx = t.ask(&t.session(t.clock.user_id()), true, "Q");
+    t.store.send(&tx).await.unwrap();
+    let seen = t.store.session(tx.session.id).await.unwrap().unwrap();
+    t.store.compact(&t.answer(&tx, "A")).await.unwrap();
+    let between = t.store.session(tx.session.id).await.unwrap().unwrap();
+    let first = t.ask(&between, false, "Q2");
+    t.store.send(&first).await.unwrap();
+    t.store.compact(&t.answer(&first, "A2")).await.unwrap();
+    let stale = t.ask(&seen, false, "Q3");
+    assert_eq!(t.store.send(&stale).await.unwrap(), SendOutcome::Refused);
+    assert_eq!(t.store.turn(stale.turn.id).await.unwrap(), None);
 }
 
 async fn an_active_turn_that_was_cleared_still_gets_its_message(t: &Table) {
