@@ -157,6 +157,12 @@ impl Backend for RequestBackend {
 
     fn stop(&self, turn: TurnId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
+        // One that runs here obeys at once, even while the store does not answer.
+        if let Some(live) = chat.inner.turns.hub().get(turn)
+            && ownership::owned_turn(Some(live.turn.clone()), user, chat.inner.clock.now()).is_ok()
+        {
+            live.stop();
+        }
         detached(async move {
             let turn = chat.owned_turn(user, turn).await?;
             chat.inner.turns.stop(&turn).await.map_err(store)?;
