@@ -45,7 +45,7 @@ use self::{
     hub::{Busy, Hub},
     log::Log,
     metrics::Metrics,
-    writer::Author,
+    writer::{Author, random_nonce},
 };
 
 /// The turn log's times and limits.
@@ -160,7 +160,7 @@ impl Turns {
     }
 
     fn author(&self, by: By) -> Author {
-        Author { by, boot: self.inner.boot.clone() }
+        Author { by, boot: self.inner.boot.clone(), nonce: random_nonce }
     }
 
     /// Claim 0, for the transaction that sends.

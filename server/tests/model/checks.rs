@@ -1,0 +1,200 @@
+//! What must hold: in every state, over every step, and once everybody who is left has done what he can.
+
+use std::rc::Rc;
+
+use crate::{
+    follower::Over,
+    runner::Runner,
+    steps,
+    table::{Table, Turn},
+    world::*,
+};
+
+pub type Found = Option<String>;
+
+/// Over a step: what stands in the log stays, and so does a message.
+pub fn step(from: &World, to: &World) -> Found {
+    if let Some(fault) = to.fault {
+        return Some(fault.to_owned());
+    }
+    if Rc::ptr_eq(&from.table, &to.table) || to.table.turn == Turn::Gone {
+        return None;
+    }
+    let (a, b) = (&from.table, &to.table);
+    if b.log.len() < a.log.len() || a.log.iter().zip(&b.log).any(|(x, y)| !Rc::ptr_eq(x, y) && x != y) {
+        return Some("a segment that stood in the log was changed".to_owned());
+    }
+    if a.message.is_some() && a.message != b.message {
+        return Some("a stored message was changed".to_owned());
+    }
+    if a.turn == Turn::Done && b.turn == Turn::Open {
+        return Some("a turn that was done is open".to_owned());
+    }
+    None
+}
+
+/// In a state.
+pub fn state(w: &World, config: &Config) -> Found {
+    let table = &*w.table;
+    let stored = text(table.fold.content());
+    if let Some(fault) = table.fault {
+        return Some(format!("the log cannot be read: {fault}"));
+    }
+    if table.turn == Turn::Open && table.claims as usize != table.fold.bases().len() {
+        return Some("the turn counts other claims than its log".to_owned());
+    }
+    if let Some(why) = mixed(&stored, table) {
+        return Some(format!("the log's text {why}: {}", spell(&stored)));
+    }
+    if table.message.as_deref().is_some_and(|m| m != stored) {
+        return Some("the message is not what the log adds up to".to_owned());
+    }
+    if table.turn == Turn::Done && table.active && !table.was_deleted {
+        return Some("a turn is done, and its session is still taken".to_owned());
+    }
+    for runner in &w.runners {
+        if let Runner::Running(run) = &**runner {
+            let later = table.fold.bases().iter().skip(run.writer.claim() as usize + 1).map(|b| b.at);
+            let kept = later.chain([run.writer.logged()]).min().unwrap_or(0) as usize;
+            let wrote = text(&run.content);
+            if table.turn != Turn::Gone && stored.as_bytes().get(..kept) != wrote.as_bytes().get(..kept) {
+                return Some(format!("acknowledged text is lost: {} of {}", spell(&wrote), spell(&stored)));
+            }
+        }
+    }
+    for follower in w.followers.iter().take(config.followers) {
+        if let Some(why) = mixed(&follower.shown, table) {
+            return Some(format!("a follower's text {why}: {}", spell(&follower.shown)));
+        }
+        if let Some(why) = told(&follower.shown, follower.over, table) {
+            return Some(why);
+        }
+    }
+    None
+}
+
+fn told(shown: &str, over: Over, table: &Table) -> Found {
+    match (over, &table.message) {
+        (Over::No, _) => None,
+        _ if table.turn == Turn::Gone => None,
+        (Over::Deleted, _) => (!table.was_deleted).then(|| "`end` says deleted, and nothing was deleted".to_owned()),
+        (Over::Ended, None) => Some("`end` is shown, and no message is stored".to_owned()),
+        (Over::Ended, Some(message)) => (shown != &**message).then(|| {
+            format!("a follower shows `{}`, and stored is `{}`", spell(shown), spell(message))
+        }),
+    }
+}
+
+/// Text is clean if each stretch is one claim's, whole from its beginning, in the order of the claims.
+fn mixed(text: &str, table: &Table) -> Option<&'static str> {
+    let mut last: Option<(u32, u8, u32)> = None;
+    for c in text.chars() {
+        if c == char::REPLACEMENT_CHARACTER {
+            return Some("is cut inside a character");
+        }
+        let (claim, runner, index) = read_letter(c);
+        match last {
+            Some((before, who, at)) if before == claim => {
+                if who != runner {
+                    return Some("mixes two runners in one claim");
+                }
+                if index != at + 1 {
+                    return Some("repeats or leaves out a stretch");
+                }
+            }
+            Some((before, ..)) if before > claim => return Some("has an older claim's text behind a newer one's"),
+            _ => {
+                if index != 0 {
+                    return Some("lacks the beginning of a claim's text");
+                }
+                if table.turn != Turn::Gone && table.claimant(claim) != Some(runner) {
+                    return Some("has text of a runner that does not hold the claim");
+                }
+            }
+        }
+        last = Some((claim, runner, index));
+    }
+    None
+}
+
+/// How things go on from a state that nothing disturbs any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// Everybody who is alive goes on, each in his turn.
+    GoOn,
+    /// All processes die first, and what is on its way arrives last.
+    AllDie,
+}
+
+/// Past so many rounds nobody makes headway.
+const ROUNDS: usize = 200;
+
+/// Whether it comes to a good end without further faults: the turn done, the session free, every follower told, and
+/// each shows what is stored. `known` is asked of every state on the way: such an end is known to come.
+pub fn comes_to_an_end(
+    from: &World,
+    rest: Rest,
+    config: &Config,
+    mut known: impl FnMut(&World) -> bool,
+) -> Found {
+    let mut w = from.clone();
+    *w.budget() = Budget::default();
+    if rest == Rest::AllDie {
+        for p in 0..PROCESSES as u8 - 1 {
+            w = steps::killed(&w, p, config);
+        }
+    }
+    let mut out = Vec::new();
+    for round in 0..ROUNDS {
+        if known(&w) {
+            return None;
+        }
+        let mut moved = false;
+        for actor in 0..steps::ACTORS {
+            let quiet = rest == Rest::AllDie && moved;
+            if skips(&w, actor, quiet) {
+                continue;
+            }
+            out.clear();
+            steps::of(&w, actor, config, &mut out);
+            if out.is_empty() {
+                continue;
+            }
+            // Which of several ways it goes differs from round to round.
+            let (_, next) = out.swap_remove(round % out.len());
+            if let Some(why) = step(&w, &next).or_else(|| state(&next, config)) {
+                return Some(format!("when all go on: {why}"));
+            }
+            moved = true;
+            w = next;
+        }
+        if !moved {
+            return ended(&w, config);
+        }
+    }
+    Some("it never comes to an end".to_owned())
+}
+
+/// An idle runner claims only when nobody else is at work, and what is on its way may come last.
+fn skips(w: &World, actor: usize, quiet: bool) -> bool {
+    match actor {
+        FRESH if matches!(&*w.runners[FRESH], Runner::Idle { .. }) => w.runners.iter().any(|r| r.at_work()),
+        r if r < RUNNERS => matches!(&*w.runners[r], Runner::Idle { .. }),
+        n => n == steps::ACTORS - 1 && quiet,
+    }
+}
+
+fn ended(w: &World, config: &Config) -> Found {
+    let table = &*w.table;
+    if table.turn == Turn::Open {
+        return Some("when all go on: the turn stays open".to_owned());
+    }
+    if table.active && !table.deleted && table.turn == Turn::Done {
+        return Some("when all go on: the session stays taken".to_owned());
+    }
+    if table.turn == Turn::Done && !table.deleted && table.message.is_none() {
+        return Some("when all go on: the message is never stored".to_owned());
+    }
+    let waiting = w.followers.iter().take(config.followers).any(|f| f.over == Over::No);
+    waiting.then(|| "when all go on: a follower waits for ever".to_owned())
+}
