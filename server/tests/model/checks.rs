@@ -17,6 +17,9 @@ pub fn step(from: &World, to: &World) -> Found {
     if let Some(fault) = to.fault {
         return Some(fault.to_owned());
     }
+    if from.table.turn == Turn::Gone && to.table.turn != Turn::Gone {
+        return Some("a turn that was purged is back".to_owned());
+    }
     if Rc::ptr_eq(&from.table, &to.table) || to.table.turn == Turn::Gone {
         return None;
     }

@@ -214,7 +214,8 @@ fn bases(log: &Log, drops: u8) -> impl Iterator<Item = (u8, u32)> {
 fn reads_to_claim(w: &World, r: usize, puts: u8, config: &Config, out: Out) {
     // Runners of one configuration come in order; it saves states that differ only in names.
     let turn = r == FRESH || (r < config.runners.len() && (r == 0 || w.runners[r - 1].rank() > 0 || puts > 0));
-    if !turn || w.table.turn != Turn::Open || w.table.fold.end().is_some() {
+    let ended = w.table.fold.end().is_some() && !config.is(Broken::ClaimAfterEnd);
+    if !turn || w.table.turn != Turn::Open || ended {
         return;
     }
     let log = &*w.table.fold;
@@ -429,13 +430,14 @@ fn looks(w: &World, r: usize, run: &Running, config: &Config, out: Out) {
 }
 
 fn puts(w: &World, r: usize, run: &Running, seq: u64, pending: &Segment, config: &Config, out: Out) {
-    if run.unsure && config.is(Broken::Rebuilt) && w.table.at(seq).is_none_or(|s| s.nonce != pending.nonce) {
-        let ((writer, _), puts) = author(r, run.puts, |author| {
+    if run.unsure && config.is(Broken::Rebuilt) {
+        // The same put, as it were, but of what is there by now.
+        let (writer, _) = author(r, run.puts - 1, |author| {
             let mut writer = Writer::new(author, run.writer.claim(), seq, run.writer.logged());
-            let put = writer.put(pending.kind, &run.content, pending.end.clone(), now());
-            (writer, put)
+            writer.put(pending.kind, &run.content, pending.end.clone(), now());
+            writer
         });
-        out.push((Step::Rebuilds(r), running(w, r, Running { writer, unsure: false, puts, ..run.clone() })));
+        out.push((Step::Rebuilds(r), running(w, r, Running { writer, unsure: false, ..run.clone() })));
         return;
     }
     for fate in fates(w) {
@@ -528,8 +530,11 @@ fn claims_again(w: &World, r: usize, run: &Running, claim: &Segment, config: &Co
         next.put_runner(r, Runner::Running(on));
         next
     };
-    // A stop got in between, or another runner: it looks, and may try again.
-    let lost = |w: &World| running(w, r, Running { claiming: None, unsure: false, ..run.clone() });
+    // A stop got in between, or another runner: it looks, and may try again. Nothing there: the turn is gone.
+    let lost = |w: &World| match w.table.at(seq) {
+        Some(_) => running(w, r, Running { claiming: None, unsure: false, ..run.clone() }),
+        None => gone(w, r, config),
+    };
     if run.unsure {
         let next = match w.table.at(seq) {
             Some(s) if s.nonce == claim.nonce || config.is(Broken::NoNonce) => won(w),

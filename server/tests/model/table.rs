@@ -126,11 +126,15 @@ impl Table {
     /// The transaction that claims.
     pub fn claim(&mut self, seq: u64, segment: &Segment, claims_read: u32, config: &Config) -> bool {
         let blind = config.is(Broken::BlindClaim);
-        let counted = blind || config.is(Broken::UncountedClaim);
-        if !counted && (self.turn != Turn::Open || self.claims != claims_read) {
+        if config.is(Broken::UncountedClaim) {
+            if self.turn == Turn::Gone {
+                // An update without a condition makes what it does not find.
+                self.turn = Turn::Open;
+            }
+        } else if self.turn != Turn::Open || self.claims != claims_read {
             return false;
         }
-        if self.turn == Turn::Gone || (!blind && self.at(seq).is_some()) {
+        if !blind && self.at(seq).is_some() {
             return false;
         }
         self.claims = claims_read + 1;

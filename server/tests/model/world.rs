@@ -29,14 +29,16 @@ pub const NOBODY: u8 = u8::MAX;
 pub enum Broken {
     /// What stands at the key of an unanswered put is taken to be one's own.
     NoNonce,
-    /// After an ambiguous answer the segment is built anew, with what came since.
+    /// After an ambiguous answer the put is built anew, with what came since.
     Rebuilt,
     /// Puts have no condition.
     BlindPut,
-    /// A claim does not ask whether its key is free, or how many claims there are.
+    /// A claim needs only that the turn is open with as many claims as were read: not that its key is free.
     BlindClaim,
     /// A claim needs only that its key is free: not that the turn is open with as many claims as were read.
     UncountedClaim,
+    /// What has ended is claimed too.
+    ClaimAfterEnd,
     /// A runner that met somebody else's segment takes the next key, as it does after a `stop`.
     NoFence,
     /// Text of a claim is shown before the claim is acknowledged.
