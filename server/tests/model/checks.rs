@@ -82,9 +82,8 @@ fn told(shown: &str, over: Over, table: &Table) -> Found {
         _ if table.turn == Turn::Gone => None,
         (Over::Deleted, _) => (!table.was_deleted).then(|| "`end` says deleted, and nothing was deleted".to_owned()),
         (Over::Ended, None) => Some("`end` is shown, and no message is stored".to_owned()),
-        (Over::Ended, Some(message)) => (shown != &**message).then(|| {
-            format!("a follower shows `{}`, and stored is `{}`", spell(shown), spell(message))
-        }),
+        (Over::Ended, Some(message)) => (shown != &**message)
+            .then(|| format!("a follower shows `{}`, and stored is `{}`", spell(shown), spell(message))),
     }
 }
 
@@ -133,18 +132,21 @@ pub enum Rest {
 const ROUNDS: usize = 200;
 
 /// Whether it comes to a good end without further faults: the turn done, the session free, every follower told, and
-/// each shows what is stored. `known` is asked of every state on the way: such an end is known to come.
+/// each shows what is stored; if not, why, and by which steps. `known` is asked of every state on the way whether it is
+/// known to come to one.
 pub fn comes_to_an_end(
     from: &World,
     rest: Rest,
     config: &Config,
     mut known: impl FnMut(&World) -> bool,
-) -> Found {
+) -> Option<(String, Vec<Step>)> {
     let mut w = from.clone();
+    let mut way = Vec::new();
     *w.budget() = Budget::default();
     if rest == Rest::AllDie {
         for p in 0..PROCESSES as u8 - 1 {
             w = steps::killed(&w, p, config);
+            way.push(Step::Killed(p));
         }
     }
     let mut out = Vec::new();
@@ -164,18 +166,19 @@ pub fn comes_to_an_end(
                 continue;
             }
             // Which of several ways it goes differs from round to round.
-            let (_, next) = out.swap_remove(round % out.len());
+            let (taken, next) = out.swap_remove(round % out.len());
+            way.push(taken);
             if let Some(why) = step(&w, &next).or_else(|| state(&next, config)) {
-                return Some(format!("when all go on: {why}"));
+                return Some((why, way));
             }
             moved = true;
             w = next;
         }
         if !moved {
-            return ended(&w, config);
+            return ended(&w, config).map(|why| (why.to_owned(), way));
         }
     }
-    Some("it never comes to an end".to_owned())
+    Some(("it never comes to an end".to_owned(), way))
 }
 
 /// An idle runner claims only when nobody else is at work, and what is on its way may come last.
@@ -187,17 +190,19 @@ fn skips(w: &World, actor: usize, quiet: bool) -> bool {
     }
 }
 
-fn ended(w: &World, config: &Config) -> Found {
+fn ended(w: &World, config: &Config) -> Option<&'static str> {
     let table = &*w.table;
     if table.turn == Turn::Open {
-        return Some("when all go on: the turn stays open".to_owned());
+        return Some("the turn stays open");
     }
-    if table.active && !table.deleted && table.turn == Turn::Done {
-        return Some("when all go on: the session stays taken".to_owned());
-    }
-    if table.turn == Turn::Done && !table.deleted && table.message.is_none() {
-        return Some("when all go on: the message is never stored".to_owned());
+    if table.turn == Turn::Done && !table.deleted {
+        if table.active {
+            return Some("the session stays taken");
+        }
+        if table.message.is_none() {
+            return Some("the message is never stored");
+        }
     }
     let waiting = w.followers.iter().take(config.followers).any(|f| f.over == Over::No);
-    waiting.then(|| "when all go on: a follower waits for ever".to_owned())
+    waiting.then_some("a follower waits for ever")
 }

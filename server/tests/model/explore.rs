@@ -3,11 +3,12 @@
 use std::{
     collections::{HashMap, HashSet},
     hash::{BuildHasherDefault, Hash, Hasher},
+    mem::Discriminant,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use crate::{checks, checks::Rest, steps, world::*};
+use crate::{checks, checks::Rest, follower::Over, steps, world::*};
 
 /// A fast hash; the sets compare for equality, so it only has to spread.
 #[derive(Default)]
@@ -174,20 +175,52 @@ pub struct Report {
     /// From how many states it was tried whether they come to a good end.
     pub ends: usize,
     pub time: Duration,
+    /// One step of each kind that was taken.
+    pub kinds: HashMap<Discriminant<Step>, Step>,
+    /// In so many states every follower had been told the end, of a reply that took several claims.
+    pub told: usize,
     /// What must not be, and the steps that lead there.
     pub found: Option<(String, Vec<Step>)>,
+}
+
+impl Report {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            states: 0,
+            steps: 0,
+            depth: 0,
+            whole: false,
+            ends: 0,
+            time: Duration::ZERO,
+            kinds: HashMap::new(),
+            told: 0,
+            found: None,
+        }
+    }
+
+    fn took(&mut self, step: Step) {
+        self.steps += 1;
+        self.kinds.entry(std::mem::discriminant(&step)).or_insert(step);
+    }
+
+    fn met(&mut self, w: &World, config: &Config) {
+        let followers = &w.followers[..config.followers];
+        let told = !followers.is_empty() && followers.iter().all(|f| f.over == Over::Ended && !f.shown.is_empty());
+        self.told += usize::from(told && w.table.bases.len() > 1);
+    }
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{:<44} {:>9} states {:>10} steps  depth {:>2}{} {:>8} ends {:>6.1} s  {}",
+            "{:<58} {:>9} states {:>9} steps, depth {:>3} {:<5} {:>7} ends {:>5.1} s  {}",
             self.name,
             self.states,
             self.steps,
             self.depth,
-            if self.whole { " (all)" } else { "      " },
+            if self.whole { "(all)" } else { "" },
             self.ends,
             self.time.as_secs_f64(),
             self.found.as_ref().map_or("holds", |found| &found.0),
@@ -197,7 +230,8 @@ impl std::fmt::Display for Report {
     }
 }
 
-/// Walks every state that can be reached, or the first `limit`; from every `nth` of them it must come to a good end.
+/// Walks every state that can be reached, or the first `limit`; from every `nth` of them (0: from none) it must come to
+/// a good end.
 pub fn explore(config: &Config, limit: usize, nth: usize) -> Report {
     let started = Instant::now();
     let mut pools = Pools {
@@ -212,22 +246,24 @@ pub fn explore(config: &Config, limit: usize, nth: usize) -> Report {
     let mut good: HashSet<(Rest, Key), Spread> = HashSet::default();
     let first = pools.key(&World::new(config), None);
     met.add(first, 0);
-    let (mut at, mut steps_taken, mut ends, mut depth, mut level_end) = (0, 0, 0, 0, 1);
-    let mut found = None;
+    let mut report = Report::new(config.name);
+    let (mut at, mut level_end) = (0, 1);
     let mut out = Vec::new();
     'walk: while at < met.keys.len() && met.keys.len() < limit {
         if at == level_end {
-            depth += 1;
+            report.depth += 1;
             level_end = met.keys.len();
         }
         let key = met.keys[at];
         let w = pools.world(&key);
-        if at.is_multiple_of(nth) {
+        if nth > 0 && at.is_multiple_of(nth) {
             for rest in [Rest::GoOn, Rest::AllDie] {
-                ends += 1;
-                let why = checks::comes_to_an_end(&w, rest, config, |w| !good.insert((rest, pools.key(w, None))));
-                if let Some(why) = why {
-                    found = Some((why, trace(&pools, &met, at, config)));
+                report.ends += 1;
+                let end = checks::comes_to_an_end(&w, rest, config, |w| !good.insert((rest, pools.key(w, None))));
+                if let Some((why, rest)) = end {
+                    let mut way = trace(&pools, &met, at, config);
+                    way.extend(rest);
+                    report.found = Some((why, way));
                     break 'walk;
                 }
             }
@@ -235,30 +271,26 @@ pub fn explore(config: &Config, limit: usize, nth: usize) -> Report {
         out.clear();
         steps::all(&w, config, &mut out);
         for (step, next) in out.drain(..) {
-            steps_taken += 1;
+            report.took(step);
             let next_key = pools.key(&next, Some((&w, &key)));
             let why = checks::step(&w, &next);
             let new = met.add(next_key, at as u32);
+            if new {
+                report.met(&next, config);
+            }
             if let Some(why) = why.or_else(|| new.then(|| checks::state(&next, config)).flatten()) {
                 let mut way = trace(&pools, &met, at, config);
                 way.push(step);
-                found = Some((why, way));
+                report.found = Some((why, way));
                 break 'walk;
             }
         }
         at += 1;
     }
-    let whole = found.is_none() && at == met.keys.len();
-    Report {
-        name: config.name,
-        states: met.keys.len(),
-        steps: steps_taken,
-        depth,
-        whole,
-        ends,
-        time: started.elapsed(),
-        found,
-    }
+    report.states = met.keys.len();
+    report.whole = report.found.is_none() && at == met.keys.len();
+    report.time = started.elapsed();
+    report
 }
 
 /// The steps that led to a state.
@@ -297,21 +329,12 @@ pub fn walk(config: &Config, walks: usize, seed: u64) -> Report {
         random ^= random << 17;
         (random % n as u64) as usize
     };
-    let mut report = Report {
-        name: config.name,
-        states: 0,
-        steps: 0,
-        depth: 0,
-        whole: false,
-        ends: 0,
-        time: Duration::ZERO,
-        found: None,
-    };
+    let mut report = Report::new(config.name);
     let mut out = Vec::new();
     for _ in 0..walks {
         let mut w = World::new(config);
         let mut way = Vec::new();
-        for _ in 0..draw(120) {
+        for _ in 0..draw(150) {
             out.clear();
             steps::all(&w, config, &mut out);
             if out.is_empty() {
@@ -319,22 +342,24 @@ pub fn walk(config: &Config, walks: usize, seed: u64) -> Report {
             }
             let (step, next) = out.swap_remove(draw(out.len()));
             way.push(step);
-            report.steps += 1;
+            report.took(step);
+            report.met(&next, config);
             if let Some(why) = checks::step(&w, &next).or_else(|| checks::state(&next, config)) {
-                report.found = Some((why, way));
-                report.time = started.elapsed();
-                return report;
+                report.found = Some((why, way.clone()));
+                break;
             }
             w = next;
         }
         report.depth = report.depth.max(way.len());
         for rest in [Rest::GoOn, Rest::AllDie] {
-            report.ends += 1;
-            if let Some(why) = checks::comes_to_an_end(&w, rest, config, |_| false) {
-                report.found = Some((why, way));
-                report.time = started.elapsed();
-                return report;
+            if report.found.is_none() {
+                report.ends += 1;
+                let end = checks::comes_to_an_end(&w, rest, config, |_| false);
+                report.found = end.map(|(why, rest)| (why, [&way[..], &rest].concat()));
             }
+        }
+        if report.found.is_some() {
+            break;
         }
     }
     report.time = started.elapsed();

@@ -160,7 +160,14 @@ fn stored(w: &mut World, f: usize, config: &Config) {
     follower.finish(Over::Ended);
 }
 
-fn caught_up(at: &mut Cursor, bases: &[Base], content: &Content, over: bool, config: &Config, out: &mut Events) -> Option<()> {
+fn caught_up(
+    at: &mut Cursor,
+    bases: &[Base],
+    content: &Content,
+    over: bool,
+    config: &Config,
+    out: &mut Events,
+) -> Option<()> {
     if config.is(Broken::NextClaimOnly) {
         let mut bases = bases.to_vec();
         bases.iter_mut().skip(at.claim as usize + 2).for_each(|b| b.at = u32::MAX);

@@ -26,17 +26,29 @@ const FRUITLESS: u32 = 3;
 /// Where a runner is. What belongs to nobody any more is forgotten, so that equal states are equal.
 #[derive(Debug, Clone)]
 pub enum Runner {
-    Idle { puts: u8 },
+    Idle {
+        puts: u8,
+    },
     Claiming(Claiming),
     Running(Running),
     /// It claimed only to end: a stop stands in the log, or a limit is spent.
-    Ending { log: Log, segment: Segment },
+    Ending {
+        log: Log,
+        segment: Segment,
+    },
     /// Its `end` stands; the message is not stored yet. `finishing`: the session was found deleted.
-    Ended { log: Log, finishing: bool },
+    Ended {
+        log: Log,
+        finishing: bool,
+    },
     /// Its followers here see the end.
-    Stored { log: Log },
+    Stored {
+        log: Log,
+    },
     /// Its followers here see the rest, and that it handed over.
-    Released { log: Log },
+    Released {
+        log: Log,
+    },
     Gone,
 }
 
@@ -219,11 +231,8 @@ fn reads_to_claim(w: &World, r: usize, puts: u8, config: &Config, out: Out) {
         return;
     }
     let log = &*w.table.fold;
-    let ends = if log.stop() {
-        Some(Outcome::Stopped)
-    } else {
-        (log.fruitless() >= FRUITLESS).then_some(Outcome::Failed)
-    };
+    let ends =
+        if log.stop() { Some(Outcome::Stopped) } else { (log.fruitless() >= FRUITLESS).then_some(Outcome::Failed) };
     let drops = if ends.is_some() || r == FRESH { 0 } else { config.drops };
     for (n, at) in bases(log, drops) {
         let ((segment, content), puts) = author(r, puts, |author| {
@@ -245,7 +254,8 @@ fn claims(w: &World, r: usize, c: &Claiming, config: &Config, out: Out) {
     let (seq, number) = (c.log.next(), c.log.bases().len() as u32);
     if config.is(Broken::EarlyText) && c.ends.is_none() && text(&c.content).chars().count() < config.length as usize {
         let mut early = c.clone();
-        let index = early.content.after(c.segment.at).filter(|s| s.0 == number).map(|s| s.2.chars().count()).sum::<usize>();
+        let index =
+            early.content.after(c.segment.at).filter(|s| s.0 == number).map(|s| s.2.chars().count()).sum::<usize>();
         push(&mut early.content, number, letter(number, r, index as u32));
         let mut next = w.clone();
         next.put_runner(r, Runner::Claiming(early));
@@ -392,10 +402,7 @@ fn sends(w: &World, r: usize, run: &Running, whole: bool, config: &Config, out: 
         for (n, at) in bases(&run.log, config.drops) {
             let (claim, puts) =
                 author(r, run.puts, |a| a.segment(Kind::Claim, run.log.bases().len() as u32, at, now()));
-            out.push((
-                Step::ClaimsAgain(r, n),
-                running(w, r, Running { claiming: Some(claim), puts, ..run.clone() }),
-            ));
+            out.push((Step::ClaimsAgain(r, n), running(w, r, Running { claiming: Some(claim), puts, ..run.clone() })));
         }
         if !unwritten {
             return;
@@ -483,7 +490,15 @@ fn answered(
 }
 
 /// As `Run::settle`, once it is known what stands at `seq`.
-fn settled(w: &World, r: usize, mut on: Running, seq: u64, resolved: Resolved, stands: &Segment, config: &Config) -> World {
+fn settled(
+    w: &World,
+    r: usize,
+    mut on: Running,
+    seq: u64,
+    resolved: Resolved,
+    stands: &Segment,
+    config: &Config,
+) -> World {
     if resolved == Resolved::Fenced {
         return gone(w, r, config);
     }
@@ -530,9 +545,13 @@ fn claims_again(w: &World, r: usize, run: &Running, claim: &Segment, config: &Co
         next.put_runner(r, Runner::Running(on));
         next
     };
-    // A stop got in between, or another runner: it looks, and may try again. Nothing there: the turn is gone.
+    // A stop got in between, or another runner: it looks, and after a stop it ends. Nothing there: the turn is gone.
     let lost = |w: &World| match w.table.at(seq) {
-        Some(_) => running(w, r, Running { claiming: None, unsure: false, ..run.clone() }),
+        Some(met) => {
+            let mut on = Running { claiming: None, unsure: false, ..run.clone() };
+            let resolved = on.writer.looked(met);
+            settled(w, r, on, seq, resolved, met, config)
+        }
         None => gone(w, r, config),
     };
     if run.unsure {

@@ -109,8 +109,7 @@ fn reads_to_stop(w: &World) -> World {
         return next;
     }
     let claim = log.bases().len().saturating_sub(1) as u32;
-    let (segment, _) =
-        author(RUNNERS, 0, |author| author.segment(Kind::Stop, claim, log.content().len(), now()));
+    let (segment, _) = author(RUNNERS, 0, |author| author.segment(Kind::Stop, claim, log.content().len(), now()));
     next.stopper = Rc::new(Stopper::Putting { log, segment });
     next
 }

@@ -167,8 +167,7 @@ pub struct World {
 
 impl World {
     pub fn new(config: &Config) -> Self {
-        let misc =
-            Misc { budget: config.budget, hub: [NOBODY; PROCESSES], finishing: false, rescue: false };
+        let misc = Misc { budget: config.budget, hub: [NOBODY; PROCESSES], finishing: false, rescue: false };
         Self {
             table: Rc::new(Table::default()),
             net: Rc::default(),
@@ -326,3 +325,6 @@ pub enum Fate {
     /// On its way for any time; its sender takes it to be lost.
     Late,
 }
+
+/// How many kinds of steps there are, but for [`Step::Rebuilds`], which breaks a rule.
+pub const KINDS: usize = 27;
