@@ -28,6 +28,7 @@ cargo xtask <command>
   build                     dist/outlast and dist/site/
   setup                     fetch what the tests need (DynamoDB Local, Node packages, a Python venv)
   test [STAGE]              every test, or the named stages; the last line is `N passed, N failed`
+  model                     walk millions of states of the turn log's model, in release
   bench [quick]             the measured figures beside those of FastAPI and nginx, as a table
 ";
 
@@ -60,6 +61,11 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             tools::prepare(&workspace::Workspace::find()?)?;
         }
         "test" => return test::run(rest),
+        "model" => {
+            let mut cargo = process::cargo(&workspace::Workspace::find()?.root);
+            cargo.args("test --release -q -p server --test model -- --ignored --nocapture".split(' '));
+            process::run(&mut cargo)?;
+        }
         "bench" => bench::run(rest)?,
         "help" | "--help" | "-h" => print!("{HELP}"),
         other => return Err(format!("no such command: {other} (`cargo xtask help` lists them)").into()),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     follower::Over,
-    runner::Runner,
+    runner::{Runner, Running},
     steps,
     table::{Table, Turn},
     world::*,
@@ -36,9 +36,39 @@ pub fn step(from: &World, to: &World) -> Found {
     None
 }
 
-/// In a state.
-pub fn state(w: &World, config: &Config) -> Found {
-    let table = &*w.table;
+/// In a state. What it shares with `from`, where that held, need not be looked at again.
+pub fn state(w: &World, from: Option<&World>, config: &Config) -> Found {
+    let same_table = from.is_some_and(|from| Rc::ptr_eq(&from.table, &w.table));
+    let found = if same_table { None } else { of_table(&w.table) };
+    if found.is_some() {
+        return found;
+    }
+    for r in 0..RUNNERS {
+        let same = same_table && from.is_some_and(|from| Rc::ptr_eq(&from.runners[r], &w.runners[r]));
+        if let Runner::Running(run) = &*w.runners[r]
+            && !same
+            && let Some(why) = of_runner(run, &w.table)
+        {
+            return Some(why);
+        }
+    }
+    for f in 0..config.followers {
+        let same = same_table && from.is_some_and(|from| Rc::ptr_eq(&from.followers[f], &w.followers[f]));
+        let follower = &*w.followers[f];
+        if same {
+            continue;
+        }
+        if let Some(why) = mixed(&follower.shown, &w.table) {
+            return Some(format!("a follower's text {why}: {}", spell(&follower.shown)));
+        }
+        if let Some(why) = told(&follower.shown, follower.over, &w.table) {
+            return Some(why);
+        }
+    }
+    None
+}
+
+fn of_table(table: &Table) -> Found {
     let stored = text(table.fold.content());
     if let Some(fault) = table.fault {
         return Some(format!("the log cannot be read: {fault}"));
@@ -55,25 +85,19 @@ pub fn state(w: &World, config: &Config) -> Found {
     if table.turn == Turn::Done && table.active && !table.was_deleted {
         return Some("a turn is done, and its session is still taken".to_owned());
     }
-    for runner in &w.runners {
-        if let Runner::Running(run) = &**runner {
-            let later = table.fold.bases().iter().skip(run.writer.claim() as usize + 1).map(|b| b.at);
-            let kept = later.chain([run.writer.logged()]).min().unwrap_or(0) as usize;
-            let wrote = text(&run.content);
-            if table.turn != Turn::Gone && stored.as_bytes().get(..kept) != wrote.as_bytes().get(..kept) {
-                return Some(format!("acknowledged text is lost: {} of {}", spell(&wrote), spell(&stored)));
-            }
-        }
-    }
-    for follower in w.followers.iter().take(config.followers) {
-        if let Some(why) = mixed(&follower.shown, table) {
-            return Some(format!("a follower's text {why}: {}", spell(&follower.shown)));
-        }
-        if let Some(why) = told(&follower.shown, follower.over, table) {
-            return Some(why);
-        }
-    }
     None
+}
+
+/// What a runner was told is logged stands there, as far as later claims keep it.
+fn of_runner(run: &Running, table: &Table) -> Found {
+    if table.turn == Turn::Gone {
+        return None;
+    }
+    let later = table.fold.bases().iter().skip(run.writer.claim() as usize + 1).map(|b| b.at);
+    let kept = later.chain([run.writer.logged()]).min().unwrap_or(0) as usize;
+    let (stored, wrote) = (text(table.fold.content()), text(&run.content));
+    let differs = stored.as_bytes().get(..kept) != wrote.as_bytes().get(..kept);
+    differs.then(|| format!("acknowledged text is lost: {} of {}", spell(&wrote), spell(&stored)))
 }
 
 fn told(shown: &str, over: Over, table: &Table) -> Found {
@@ -168,7 +192,7 @@ pub fn comes_to_an_end(
             // Which of several ways it goes differs from round to round.
             let (taken, next) = out.swap_remove(round % out.len());
             way.push(taken);
-            if let Some(why) = step(&w, &next).or_else(|| state(&next, config)) {
+            if let Some(why) = step(&w, &next).or_else(|| state(&next, Some(&w), config)) {
                 return Some((why, way));
             }
             moved = true;

@@ -36,7 +36,7 @@ pub enum Source {
     #[default]
     Look,
     Live(usize),
-    Log(Log),
+    Log(Rc<Log>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -135,7 +135,7 @@ fn look(w: &World, f: usize, process: u8, config: &Config) -> World {
         return next;
     }
     match w.table.turn {
-        Turn::Open => next.follower(f).source = Source::Log((*w.table.fold).clone()),
+        Turn::Open => next.follower(f).source = Source::Log(Rc::clone(&w.table.fold)),
         Turn::Done => stored(&mut next, f, config),
         Turn::Gone => next.follower(f).finish(Over::Deleted),
     }
@@ -195,7 +195,7 @@ fn live(w: &World, f: usize, r: usize, config: &Config, out: Out) {
     let here = w.misc.hub[config.process(r) as usize] == r as u8;
     let early;
     let (bases, content, over) = match &*w.runners[r] {
-        Runner::Running(run) if here => (run.log.bases(), &run.content, Over::No),
+        Runner::Running(run) if here => (run.log.bases(), &*run.content, Over::No),
         Runner::Ended { log, .. } if here => (log.bases(), log.content(), Over::No),
         Runner::Claiming(c) if here => {
             early = [c.log.bases(), &[Base { at: c.segment.at, planned: false }]].concat();
@@ -248,7 +248,7 @@ fn takes(w: &World, f: usize, at: Cursor, events: &Events, config: &Config, out:
     }
 }
 
-fn from_log(w: &World, f: usize, process: u8, log: &Log, config: &Config, out: Out) {
+fn from_log(w: &World, f: usize, process: u8, log: &Rc<Log>, config: &Config, out: Out) {
     let mut events = Events::new();
     let mut at = w.followers[f].at;
     if caught_up(&mut at, log.bases(), log.content(), log.end().is_some(), config, &mut events).is_none() {
@@ -282,7 +282,7 @@ fn from_log(w: &World, f: usize, process: u8, log: &Log, config: &Config, out: O
         }
         let mut log = log.clone();
         for (seq, segment) in w.table.log.iter().enumerate().take(to).skip(from) {
-            if log.apply(seq as u64, segment).is_err() {
+            if Rc::make_mut(&mut log).apply(seq as u64, segment).is_err() {
                 break;
             }
         }

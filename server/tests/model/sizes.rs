@@ -81,28 +81,46 @@ pub const LARGER: &[Config] = &[
     size("random: few faults", &[0, 1, 2, 0], 2, 7, 2, Budget { lost: 1, late: 1, kill: 1, cut: 2, again: 1, ..NONE }),
 ];
 
-/// The rules left out one by one, what is to be found then, and whether it takes looking at how things end.
-pub fn broken() -> impl Iterator<Item = (Config, &'static str, usize)> {
+/// A rule left out, what is to be found then, and whether it takes looking at how things end.
+pub type Left = (Config, &'static str, usize);
+
+fn left(
+    broken: Broken,
+    budget: Budget,
+    runners: &'static [u8],
+    drops: u8,
+    expected: &'static str,
+    ends: usize,
+) -> Left {
+    let config = size("a rule left out", runners, 1, 2, drops, budget);
+    (Config { broken: Some(broken), ..config }, expected, ends)
+}
+
+/// The rules, left out one by one.
+pub fn broken() -> [Left; 15] {
     const TWO: &[u8] = &[0, 1];
-    let rules: [(Broken, Budget, &[u8], u8, &str, usize); 15] = [
-        (NoNonce, Budget { lost: 1, ..NONE }, TWO, 0, "acknowledged segment is not in the log", 0),
-        (Rebuilt, Budget { late: 1, ..NONE }, TWO, 0, "acknowledged segment is not in the log", 0),
-        (BlindPut, NONE, TWO, 0, "a segment that stood in the log was changed", 0),
-        (BlindClaim, NONE, TWO, 0, "a segment that stood in the log was changed", 0),
-        (UncountedClaim, Budget { late: 1, delete: 1, purge: 1, ..NONE }, TWO, 0, "a turn that was purged is back", 0),
-        (ClaimAfterEnd, NONE, TWO, 0, "something stands behind the log's end", 0),
-        (NoFence, NONE, TWO, 0, "names another claim than the newest", 0),
-        (EarlyText, NONE, TWO, 0, "text of a runner that does not hold the claim", 0),
-        (EarlyEnd, NONE, TWO, 0, "`end` is shown, and no message is stored", 0),
-        (CursorWithoutClaim, Budget { cut: 1, ..NONE }, TWO, 0, "a follower's text", 0),
-        (NextClaimOnly, Budget { cut: 1, ..NONE }, &[0, 1, 1], 1, "a follower shows", 1),
-        (NoRewind, Budget { cut: 1, ..NONE }, TWO, 0, "a follower shows", 0),
-        (ActiveStays, NONE, TWO, 0, "its session is still taken", 0),
-        (StopEnds, Budget { stop: 1, ..NONE }, TWO, 0, "names another claim than the newest", 0),
-        (FinishUnchecked, Budget { delete: 1, restore: 1, ..NONE }, TWO, 0, "the session stays taken", 1),
-    ];
-    rules.into_iter().map(|(broken, budget, runners, drops, expected, ends)| {
-        let config = size("a rule left out", runners, 1, 2, drops, budget);
-        (Config { broken: Some(broken), ..config }, expected, ends)
-    })
+    [
+        left(NoNonce, Budget { lost: 1, ..NONE }, TWO, 0, "acknowledged segment is not in the log", 0),
+        left(Rebuilt, Budget { late: 1, ..NONE }, TWO, 0, "acknowledged segment is not in the log", 0),
+        left(BlindPut, NONE, TWO, 0, "a segment that stood in the log was changed", 0),
+        left(BlindClaim, NONE, TWO, 0, "a segment that stood in the log was changed", 0),
+        left(
+            UncountedClaim,
+            Budget { late: 1, delete: 1, purge: 1, ..NONE },
+            TWO,
+            0,
+            "a turn that was purged is back",
+            0,
+        ),
+        left(ClaimAfterEnd, NONE, TWO, 0, "something stands behind the log's end", 0),
+        left(NoFence, NONE, TWO, 0, "names another claim than the newest", 0),
+        left(EarlyText, NONE, TWO, 0, "text of a runner that does not hold the claim", 0),
+        left(EarlyEnd, NONE, TWO, 0, "`end` is shown, and no message is stored", 0),
+        left(CursorWithoutClaim, Budget { cut: 1, ..NONE }, TWO, 0, "a follower's text", 0),
+        left(NextClaimOnly, Budget { cut: 1, ..NONE }, &[0, 1, 1], 1, "a follower shows", 1),
+        left(NoRewind, Budget { cut: 1, ..NONE }, TWO, 0, "a follower shows", 0),
+        left(ActiveStays, NONE, TWO, 0, "its session is still taken", 0),
+        left(StopEnds, Budget { stop: 1, ..NONE }, TWO, 0, "names another claim than the newest", 0),
+        left(FinishUnchecked, Budget { delete: 1, restore: 1, ..NONE }, TWO, 0, "the session stays taken", 1),
+    ]
 }

@@ -103,7 +103,7 @@ pub fn killed(w: &World, p: u8, config: &Config) -> World {
 /// Whoever deletes a chat stops its turn, and so may the person.
 fn reads_to_stop(w: &World) -> World {
     let mut next = w.clone();
-    let log = (*w.table.fold).clone();
+    let log = Rc::clone(&w.table.fold);
     if log.stop() || log.end().is_some() {
         next.stopper = Rc::new(Stopper::Done);
         return next;
@@ -145,7 +145,9 @@ fn stops(w: &World, config: &Config, out: Out) {
     }
     let mut log = log.clone();
     let stands = stands.filter(|s| s.nonce != sent.nonce);
-    let on = log.apply(seq, stands.as_deref().unwrap_or(&sent)).is_ok() && !log.stop() && log.end().is_none();
+    let on = Rc::make_mut(&mut log).apply(seq, stands.as_deref().unwrap_or(&sent)).is_ok()
+        && !log.stop()
+        && log.end().is_none();
     let stopper = if on { Stopper::Putting { log, segment: segment.clone() } } else { Stopper::Done };
     next.stopper = Rc::new(stopper);
     out.push((Step::PutsStop(Fate::Answered), next));

@@ -136,7 +136,7 @@ impl Hash for Sent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stopper {
     Idle,
-    Putting { log: Log, segment: Segment },
+    Putting { log: Rc<Log>, segment: Segment },
     Done,
 }
 
