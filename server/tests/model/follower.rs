@@ -121,43 +121,44 @@ pub fn steps(w: &World, f: usize, config: &Config, out: Out) {
         out.push((Step::IsCut(f), next));
     }
     match &follower.source {
-        Source::Look => out.push((Step::LooksAround(f), look(w, f, process, config))),
+        Source::Look => look(w, f, process, config, out),
         Source::Live(r) => live(w, f, *r, config, out),
         Source::Log(log) => from_log(w, f, process, log, config, out),
     }
 }
 
-fn look(w: &World, f: usize, process: u8, config: &Config) -> World {
+fn look(w: &World, f: usize, process: u8, config: &Config, out: Out) {
     let mut next = w.clone();
     let hub = w.misc.hub[process as usize];
     if hub != NOBODY {
         next.follower(f).source = Source::Live(hub as usize);
-        return next;
+    } else {
+        match w.table.turn {
+            Turn::Open => next.follower(f).source = Source::Log(Rc::clone(&w.table.fold)),
+            Turn::Done => return stored(w, f, config, out),
+            Turn::Gone => next.follower(f).finish(Over::Deleted),
+        }
     }
-    match w.table.turn {
-        Turn::Open => next.follower(f).source = Source::Log(Rc::clone(&w.table.fold)),
-        Turn::Done => stored(&mut next, f, config),
-        Turn::Gone => next.follower(f).finish(Over::Deleted),
-    }
-    next
+    out.push((Step::LooksAround(f), next));
 }
 
 /// From the message and its bases.
-fn stored(w: &mut World, f: usize, config: &Config) {
-    let table = Rc::clone(&w.table);
-    let follower = w.follower(f);
-    let Some(message) = &table.message else { return follower.finish(Over::Deleted) };
-    let bases: Vec<u32> = table.bases.iter().map(|b| b.at).collect();
+fn stored(w: &World, f: usize, config: &Config, out: Out) {
+    let Some(message) = &w.table.message else {
+        return takes(w, f, w.followers[f].at, &Events::new(), config, out, |next| {
+            next.follower(f).finish(Over::Deleted);
+        });
+    };
+    let bases: Vec<u32> = w.table.bases.iter().map(|b| b.at).collect();
     let piece = app::domain::Piece { kind: app::domain::PieceKind::Text, text: message.to_string() };
     let content = from_message(&[piece], &bases);
-    let mut events = Events::new();
-    if caught_up(&mut follower.at, &table.bases, &content, true, config, &mut events).is_none() {
-        rewind(&mut follower.at, 0, &mut events);
-        follower.at = Cursor::default();
-        caught_up(&mut follower.at, &table.bases, &content, true, config, &mut events);
+    let (mut at, mut events) = (w.followers[f].at, Events::new());
+    if caught_up(&mut at, &w.table.bases, &content, true, config, &mut events).is_none() {
+        rewind(&mut at, 0, &mut events);
+        at = Cursor::default();
+        caught_up(&mut at, &w.table.bases, &content, true, config, &mut events);
     }
-    follower.take(&events, config);
-    follower.finish(Over::Ended);
+    takes(w, f, at, &events, config, out, |next| next.follower(f).finish(Over::Ended));
 }
 
 fn caught_up(

@@ -55,6 +55,7 @@ pub const LARGE: &[Config] = &[
         Budget { delete: 1, purge: 1, late: 1, ..NONE },
     ),
     size("2 runners, 1 follower: upstream breaks, drops", &[0, 1], 1, 2, 1, Budget { again: 1, ..NONE }),
+    size("3 runners, 1 follower: claims that drop", &[0, 1, 1], 1, 2, 1, NONE),
     size("3 runners: an answer lost", &[0, 1, 2], 0, 2, 1, Budget { lost: 1, ..NONE }),
     size("2 runners: a stop, a late put", &[0, 1], 0, 2, 1, Budget { late: 1, stop: 1, ..NONE }),
 ];
