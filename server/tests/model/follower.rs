@@ -199,7 +199,7 @@ fn live(w: &World, f: usize, r: usize, config: &Config, out: Out) {
         Runner::Running(run) if here => (run.log.bases(), &*run.content, Over::No),
         Runner::Ended { log, .. } if here => (log.bases(), log.content(), Over::No),
         Runner::Claiming(c) if here => {
-            early = [c.log.bases(), &[Base { at: c.segment.at, planned: false }]].concat();
+            early = [c.log.bases(), &[Base { at: c.segment.at, planned: false, seam: None }]].concat();
             (&early[..], &c.content, Over::No)
         }
         Runner::Stored { log } => (log.bases(), log.content(), Over::Ended),
