@@ -41,7 +41,7 @@ pub const SMALL: &[Config] = &[
     size("2 runners: delete, purge, late", &[0, 1], 0, 1, 0, Budget { delete: 1, purge: 1, late: 1, ..NONE }),
 ];
 
-/// Every state of these in `make model`.
+/// Every state of these, or the first three million, in `make model`.
 pub const LARGE: &[Config] = &[
     size("3 runners, 2 in one process, 1 follower: a cut", &[0, 1, 0], 1, 2, 0, Budget { cut: 1, ..NONE }),
     size("2 runners: late, lost, kill, stop", &[0, 1], 0, 2, 1, Budget { late: 1, lost: 1, stop: 1, kill: 1, ..NONE }),
