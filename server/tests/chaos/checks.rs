@@ -20,8 +20,9 @@ pub(crate) struct Fold {
     pub(crate) bases: Vec<u32>,
     pub(crate) end: Option<End>,
     pub(crate) stop: bool,
-    /// Claims in a row that brought nothing the next one kept.
-    pub(crate) fruitless: u32,
+    /// The most claims in a row that brought nothing the next one kept.
+    pub(crate) in_vain: u32,
+    fruitless: u32,
     /// Claims that may have called upstream: those that were made when no stop stood in the log.
     pub(crate) calling: u64,
     /// What each claim wrote, kept or not.
@@ -84,6 +85,7 @@ pub(crate) fn fold(log: &[(u64, Segment)]) -> Result<Fold, Wrong> {
                 }
                 if let Some(last) = fold.bases.last() {
                     fold.fruitless = if segment.at > *last { 0 } else { fold.fruitless + u32::from(!released) };
+                    fold.in_vain = fold.in_vain.max(fold.fruitless);
                 }
                 fold.truncate(segment.at as usize)?;
                 fold.bases.push(segment.at);
@@ -224,8 +226,8 @@ pub(crate) fn outcome(fold: &Fold, stopped: bool) -> Result<(), Wrong> {
         Outcome::Complete => Ok(()),
         Outcome::Stopped if stopped && fold.stop => Ok(()),
         Outcome::Stopped => Err(Wrong::new(Kind::Lost, "stopped by nobody")),
-        // Claims in a row brought nothing: of the runner that gave up, or before the claim that only ended it.
-        Outcome::Failed if fold.fruitless >= 2 || fold.bases.len() >= 50 => Ok(()),
+        // Three claims in a row brought nothing; the third may be its own, by the runner that gave up.
+        Outcome::Failed if fold.in_vain >= 2 || fold.bases.len() >= 50 => Ok(()),
         Outcome::Failed => Err(Wrong::new(
             Kind::Lost,
             format!(

@@ -94,7 +94,7 @@ fn good_logs_pass() {
         outcome(&fold, false).unwrap();
         calls(&plan(4), &fold, &words, &BTreeSet::from([1, 2])).unwrap();
     }
-    assert_eq!(fold(&begun_anew()).unwrap().fruitless, 1);
+    assert_eq!(fold(&begun_anew()).unwrap().in_vain, 1);
 }
 
 #[test]

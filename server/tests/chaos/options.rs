@@ -21,7 +21,7 @@ pub(crate) struct Options {
 impl Options {
     /// A part of `make test`.
     pub(crate) fn short(seed: u64) -> Self {
-        Self { seed, turns: 24, servers: 2, at_once: 12, store_faults: 20, calm: (600, 1800), patience: 60 }
+        Self { seed, turns: 24, servers: 2, at_once: 12, store_faults: 20, calm: (1000, 2500), patience: 60 }
     }
 
     /// `make chaos`.

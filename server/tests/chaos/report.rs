@@ -83,7 +83,7 @@ pub(crate) fn text(world: &World, verdict: &Verdict, took: Duration) -> String {
         let _ = writeln!(out, "  {name:<44} {value}");
     };
     line("turns", turns.len().to_string());
-    line("  complete, stopped, failed, absent", format!("{}, {}, {}, {}", v.complete, v.stopped, v.failed, v.absent));
+    line("  complete, stopped, given up, absent", format!("{}, {}, {}, {}", v.complete, v.stopped, v.failed, v.absent));
     line("readers that saw the end", v.readers.to_string());
     line("claims (behind a release), most of one turn", format!("{} ({}), {}", v.claims, v.planned, v.most_claims));
     line("take-overs that carried on, that began anew", format!("{}, {}", v.kept, v.anew));
