@@ -27,8 +27,8 @@ enum What {
 }
 
 const BLOWS: &[(u64, What)] = &[
-    (30, What::Kill),
-    (12, What::KillTwice),
+    (40, What::Kill),
+    (10, What::KillTwice),
     (16, What::Terminate),
     (14, What::Pause),
     (14, What::Cut),

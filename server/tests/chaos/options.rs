@@ -8,6 +8,8 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) turns: u64,
     pub(crate) servers: u64,
+    /// Words of the longest reply.
+    pub(crate) tokens: u64,
     /// Chats at a time.
     pub(crate) at_once: u64,
     /// Per cent of the servers' calls to the store that go wrong.
@@ -21,7 +23,16 @@ pub(crate) struct Options {
 impl Options {
     /// A part of `make test`.
     pub(crate) fn short(seed: u64) -> Self {
-        Self { seed, turns: 24, servers: 2, at_once: 12, store_faults: 20, calm: (1000, 2500), patience: 60 }
+        Self {
+            seed,
+            turns: 20,
+            tokens: 60,
+            servers: 2,
+            at_once: 16,
+            store_faults: 20,
+            calm: (1000, 2500),
+            patience: 60,
+        }
     }
 
     /// `make chaos`.
@@ -29,10 +40,11 @@ impl Options {
         Self {
             seed: any_seed(),
             turns: 1000,
+            tokens: 120,
             servers: 2,
             at_once: 32,
             store_faults: 30,
-            calm: (1500, 4000),
+            calm: (800, 2600),
             patience: 120,
         }
     }
@@ -45,6 +57,7 @@ impl Options {
             match name {
                 "seed" => self.seed = value,
                 "turns" => self.turns = value,
+                "tokens" => self.tokens = value.max(20),
                 "servers" => self.servers = value,
                 "at_once" => self.at_once = value,
                 "store_faults" => self.store_faults = value,

@@ -60,7 +60,8 @@ pub(crate) fn chats(options: &Options, dice: &mut Dice) -> Vec<Vec<TurnPlan>> {
     let mut index = 0;
     while index < options.turns as usize {
         let many = dice.between(1, 3).min(options.turns - index as u64);
-        let mut turns: Vec<TurnPlan> = (0..many).map(|i| turn(index + i as usize, dice.fork())).collect();
+        let mut turns: Vec<TurnPlan> =
+            (0..many).map(|i| turn(index + i as usize, options.tokens, dice.fork())).collect();
         index += turns.len();
         // Whoever asks again has seen the end of the last answer, and only the last chat of all can be deleted.
         let last = turns.len() - 1;
@@ -73,9 +74,9 @@ pub(crate) fn chats(options: &Options, dice: &mut Dice) -> Vec<Vec<TurnPlan>> {
     chats
 }
 
-fn turn(index: usize, mut dice: Dice) -> TurnPlan {
+fn turn(index: usize, longest: u64, mut dice: Dice) -> TurnPlan {
     let unwatched = dice.chance(15);
-    let tokens = dice.between(20, 120) as usize;
+    let tokens = dice.between(20, longest) as usize;
     let rate = dice.between(15, 40);
     let ttft = if dice.chance(8) { dice.between(2500, 3500) } else { dice.between(0, 1) * dice.between(20, 300) };
     let fault = dice.chance(10).then(|| match dice.between(0, 3) {
@@ -98,7 +99,7 @@ fn turn(index: usize, mut dice: Dice) -> TurnPlan {
         readers: if unwatched { 0 } else { dice.between(0, 2) },
         unwatched,
         stop: dice.chance(12).then(|| dice.between(0, length)),
-        delete: dice.chance(6).then(|| (dice.between(0, length), dice.chance(50))),
+        delete: dice.chance(12).then(|| (dice.between(0, length), dice.chance(50))),
         dice,
     }
 }

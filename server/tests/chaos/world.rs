@@ -91,7 +91,7 @@ impl World {
     pub(crate) async fn start(options: Options, dice: &mut Dice) -> Arc<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let program =
-            std::env::var_os("OUTLAST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_outlast").into(), PathBuf::from);
+            std::env::var_os("OUTLAST_CHAOS_BIN").map_or_else(|| env!("CARGO_BIN_EXE_outlast").into(), PathBuf::from);
         let run = format!("chaos-{}-{:08x}", options.seed, random_u128() as u32);
         let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&run);
         make_site(&dir);
