@@ -38,6 +38,19 @@ impl Fold {
         self.content.iter().flat_map(|(_, _, text)| text.bytes()).collect()
     }
 
+    /// A claim drops no text that was logged, but white space at its end: only thinking is begun anew.
+    fn keeps_text(&self, to: usize) -> Result<(), Wrong> {
+        let mut at = 0;
+        for (_, kind, text) in &self.content {
+            let dropped = text.get(to.saturating_sub(at).min(text.len())..).unwrap_or(text);
+            if *kind == PieceKind::Text && !dropped.trim().is_empty() {
+                return Err(Wrong::new(Kind::Lost, format!("a claim at {to} drops {dropped:?}, which was logged")));
+            }
+            at += text.len();
+        }
+        Ok(())
+    }
+
     fn truncate(&mut self, to: usize) -> Result<(), Wrong> {
         let mut at = 0;
         for (_, _, text) in &mut self.content {
@@ -87,6 +100,7 @@ pub(crate) fn fold(log: &[(u64, Segment)]) -> Result<Fold, Wrong> {
                     fold.fruitless = if segment.at > *last { 0 } else { fold.fruitless + u32::from(!released) };
                     fold.in_vain = fold.in_vain.max(fold.fruitless);
                 }
+                fold.keeps_text(segment.at as usize)?;
                 fold.truncate(segment.at as usize)?;
                 fold.bases.push(segment.at);
                 fold.wrote.push(String::new());

@@ -38,6 +38,7 @@ fn segment(kind: SegmentKind, claim: u32, at: usize, text: &str) -> Segment {
         time: Timestamp::from_millis(1),
         v: VERSION,
         end: None,
+        seam: None,
     }
 }
 
@@ -70,14 +71,19 @@ fn carried_on() -> Vec<(u64, Segment)> {
     ])
 }
 
-/// The same, begun anew.
-fn begun_anew() -> Vec<(u64, Segment)> {
-    log(vec![
+/// Two thoughts of call 1, which are dropped; all of it from call 2.
+fn thought_anew() -> Vec<(u64, Segment)> {
+    let mut all = log(vec![
         segment(SegmentKind::Claim, 0, 0, ""),
-        segment(SegmentKind::Text, 0, 0, "w0·c1 w1·c1"),
+        segment(SegmentKind::Text, 0, 0, "t0·c1 t1·c1"),
         segment(SegmentKind::Claim, 1, 0, ""),
-        end(1, 0, "w0·c2 w1·c2 w2·c2 w3·c2", Outcome::Complete),
-    ])
+        segment(SegmentKind::Text, 1, 0, "t0·c2 t1·c2"),
+        end(1, 13, "w0·c2 w1·c2 w2·c2 w3·c2", Outcome::Complete),
+    ]);
+    for place in [1, 3] {
+        all[place].1.pieces[0].kind = PieceKind::Thinking;
+    }
+    all
 }
 
 /// One claim that says this and ends.
@@ -87,28 +93,34 @@ fn said(text: &str) -> Fold {
 
 #[test]
 fn good_logs_pass() {
-    for log in [carried_on(), begun_anew()] {
+    for (log, think) in [(carried_on(), 0), (thought_anew(), 2)] {
+        let plan = TurnPlan { think, ..plan(4) };
         let fold = fold(&log).unwrap();
-        let words = splice(&plan(4), &fold).unwrap();
+        let words = splice(&plan, &fold).unwrap();
         assert_eq!(words[&1], 2);
         outcome(&fold, false).unwrap();
-        calls(&plan(4), &fold, &words, &BTreeSet::from([1, 2])).unwrap();
+        calls(&plan, &fold, &words, &BTreeSet::from([1, 2])).unwrap();
     }
-    assert_eq!(fold(&begun_anew()).unwrap().in_vain, 1);
+    assert_eq!(fold(&thought_anew()).unwrap().in_vain, 1);
 }
 
 #[test]
 fn a_log_that_breaks_a_rule_is_found() {
     type Break = fn(&mut Vec<(u64, Segment)>);
-    let broken: [(Kind, Break); 10] = [
+    let broken: [(Kind, Break); 11] = [
+        // A word that was logged is dropped.
+        (Kind::Lost, |log| log[3].1.at = 6),
         (Kind::Rule, |log| log[3].0 = 9),
         (Kind::Rule, |log| log[3].1.claim = 2),
         (Kind::Rule, |log| log[3].1.at = 99),
         (Kind::Rule, |log| log[2].1.nonce = log[1].1.nonce.clone()),
         (Kind::Rule, |log| log[4].1.end.as_mut().unwrap().total = 3),
         (Kind::Rule, |log| log[2].1.at = 1),
-        // Inside the `·`.
-        (Kind::Rule, |log| log[3].1.at = 3),
+        // Inside the `·`, of what may be dropped.
+        (Kind::Rule, |log| {
+            log[1].1.pieces[0].kind = PieceKind::Thinking;
+            log[3].1.at = 3;
+        }),
         // The zombie writes under its old claim, or under another's.
         (Kind::Mixed, |log| log.insert(4, (4, segment(SegmentKind::Text, 0, 13, " w2·c1")))),
         (Kind::Mixed, |log| log[4].1.boot = "boot0".to_owned()),
@@ -152,9 +164,9 @@ fn a_reply_that_is_no_clean_splice_is_found() {
     log[4].1 = end(1, log[3].1.at as usize, same, Outcome::Complete);
     assert_eq!(splice(&plan(4), &fold(&log).unwrap()).unwrap_err().kind, Kind::Mixed);
     // What nobody kept has to be of one call, too.
-    let mut log = begun_anew();
-    log[1].1.pieces[0].text = "w0·c1 w1·c7".to_owned();
-    assert_eq!(splice(&plan(4), &fold(&log).unwrap()).unwrap_err().kind, Kind::Mixed);
+    let mut log = thought_anew();
+    log[1].1.pieces[0].text = "t0·c1 t1·c7".to_owned();
+    assert_eq!(splice(&TurnPlan { think: 2, ..plan(4) }, &fold(&log).unwrap()).unwrap_err().kind, Kind::Mixed);
     // No end.
     let mut log = carried_on();
     log.pop();
@@ -190,7 +202,7 @@ fn an_end_without_a_reason_is_found() {
 fn items(fold: &Fold) -> (TurnItem, MessageItem) {
     let clock = Clock::default();
     let (turn, session, parent) = (clock.turn_id(), clock.session_id(), clock.message_id());
-    let bases: Vec<Base> = fold.bases.iter().map(|at| Base { at: *at, planned: false }).collect();
+    let bases: Vec<Base> = fold.bases.iter().map(|at| Base { at: *at, planned: false, seam: None }).collect();
     let at = Timestamp::from_millis(1);
     let message = MessageItem {
         id: MessageId::from(turn),

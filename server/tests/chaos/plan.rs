@@ -13,6 +13,8 @@ pub(crate) struct TurnPlan {
     pub(crate) ttft: u64,
     pub(crate) think: usize,
     pub(crate) utf8: bool,
+    /// Asked to go on, the model greets first.
+    pub(crate) greets: bool,
     /// Something breaks upstream, once.
     pub(crate) fault: Option<String>,
     /// The same send goes to two servers at once.
@@ -41,6 +43,9 @@ impl TurnPlan {
         }
         if self.utf8 {
             script.push_str(" utf8 bytes=7");
+        }
+        if self.greets {
+            script.push_str(" seam=greet");
         }
         if let Some(fault) = &self.fault {
             script.push_str(&format!(" {fault} times=1"));
@@ -94,6 +99,7 @@ fn turn(index: usize, longest: u64, mut dice: Dice) -> TurnPlan {
         ttft,
         think: if dice.chance(15) { dice.between(3, 20) as usize } else { 0 },
         utf8: dice.chance(25),
+        greets: dice.chance(15),
         fault,
         twice: dice.chance(15),
         readers: if unwatched { 0 } else { dice.between(0, 2) },

@@ -26,9 +26,11 @@ pub(crate) struct Verdict {
     claims: u64,
     /// Claims behind a `release`.
     planned: u64,
-    /// Claims that kept some of what was there, and claims that kept nothing of it.
+    /// Take-overs of what had been begun: in its text, and in its thinking, which begins anew.
     kept: u64,
     anew: u64,
+    /// How the texts were joined.
+    seams: BTreeMap<String, u64>,
     most_claims: u64,
     calls: u64,
     readers: u64,
@@ -70,6 +72,9 @@ impl Verdict {
                 self.mistimed += 1;
             }
         }
+        for class in message.iter().flat_map(|m| &m.bases).filter_map(|base| base.seam) {
+            *self.seams.entry(format!("{class:?}").to_lowercase()).or_default() += 1;
+        }
         self.planned += message.map_or(0, |m| m.bases.iter().filter(|b| b.planned).count()) as u64;
     }
 }
@@ -86,7 +91,9 @@ pub(crate) fn text(world: &World, verdict: &Verdict, took: Duration) -> String {
     line("  complete, stopped, given up, absent", format!("{}, {}, {}, {}", v.complete, v.stopped, v.failed, v.absent));
     line("readers that saw the end", v.readers.to_string());
     line("claims (behind a release), most of one turn", format!("{} ({}), {}", v.claims, v.planned, v.most_claims));
-    line("take-overs that carried on, that began anew", format!("{}, {}", v.kept, v.anew));
+    line("take-overs in the text, in thinking", format!("{}, {}", v.kept, v.anew));
+    let seams: Vec<_> = v.seams.iter().map(|(class, count)| format!("{class} {count}")).collect();
+    line("seams by class", seams.join(", "));
     line("calls upstream", v.calls.to_string());
     line("segments with a time that cannot be", v.mistimed.to_string());
     let counts = world.ledger.counts();
