@@ -40,12 +40,14 @@ const BLOWS: &[(u64, What)] = &[
 pub(crate) async fn rain(world: Arc<World>, mut dice: Dice, mut stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let (from, to) = world.options.calm;
+    // However short the run is, somebody is killed in it.
+    let mut first = Some(What::Kill);
     loop {
         tokio::select! {
             () = sleep(Duration::from_millis(dice.between(from, to))) => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
-        let what = dice.weighted(BLOWS);
+        let what = first.take().unwrap_or_else(|| dice.weighted(BLOWS));
         let (world, dice) = (Arc::clone(&world), dice.fork());
         tasks.spawn(async move { strike(&world, what, dice).await });
     }

@@ -238,7 +238,8 @@ pub(crate) fn outcome(fold: &Fold, stopped: bool) -> Result<(), Wrong> {
     let code = end.error.as_ref().map(|e| e.code.as_str());
     match end.outcome {
         Outcome::Complete => Ok(()),
-        Outcome::Stopped if stopped && fold.stop => Ok(()),
+        // Not by a segment, if whoever stopped it and its runner were in one process.
+        Outcome::Stopped if stopped => Ok(()),
         Outcome::Stopped => Err(Wrong::new(Kind::Lost, "stopped by nobody")),
         // Three claims in a row brought nothing; the third may be its own, by the runner that gave up.
         Outcome::Failed if fold.in_vain >= 2 || fold.bases.len() >= 50 => Ok(()),

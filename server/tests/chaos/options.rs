@@ -23,16 +23,7 @@ pub(crate) struct Options {
 impl Options {
     /// A part of `make test`.
     pub(crate) fn short(seed: u64) -> Self {
-        Self {
-            seed,
-            turns: 20,
-            tokens: 60,
-            servers: 2,
-            at_once: 16,
-            store_faults: 20,
-            calm: (1000, 2500),
-            patience: 60,
-        }
+        Self { seed, turns: 24, tokens: 60, servers: 2, at_once: 16, store_faults: 20, calm: (500, 1800), patience: 60 }
     }
 
     /// `make chaos`.

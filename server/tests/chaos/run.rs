@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::domain::MessageId;
+use app::domain::{MessageId, Outcome};
 use server::storage::{OpenWork, keys};
 use tokio::{
     sync::{Semaphore, watch},
@@ -139,6 +139,9 @@ async fn judge(world: &World, turn: &Turn, verdict: &mut Verdict) {
             }
             if !deleted && session.is_some_and(|s| s.active == Some(turn.id)) {
                 found.push(Wrong::new(Kind::Stuck, "its session is not freed"));
+            }
+            if fold.end.as_ref().is_some_and(|end| end.outcome == Outcome::Failed) {
+                println!("given up: {}", wrong(turn, &Wrong::new(Kind::Lost, "by its limits"), &checks::print(&log)));
             }
             verdict.take(turn, &log, &fold, message.as_ref(), made.len());
         }
