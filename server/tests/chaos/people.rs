@@ -1,7 +1,10 @@
 //! Those who chat: they send, look on, leave, return, stop, delete.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,15 +19,16 @@ use crate::{
     ledger::{Kind, Wrong},
     plan::TurnPlan,
     reader::Reader,
-    world::{Turn, World},
+    world::{Chat, Turn, World},
 };
 
 /// One chat, from its first question to its last answer.
 pub(crate) async fn chat(world: Arc<World>, plans: Vec<TurnPlan>) {
     let client = Client::new(&world, world.clock.user_id());
-    let session = world.clock.session_id();
+    let no = AtomicBool::default;
+    let chat = Arc::new(Chat { session: world.clock.session_id(), deleted: no(), was_deleted: no() });
     for (i, plan) in plans.into_iter().enumerate() {
-        let turn = world.enter(plan, world.clock.turn_id(), session);
+        let turn = world.enter(plan, world.clock.turn_id(), &chat);
         let went_on =
             Person { world: Arc::clone(&world), client: client.clone(), turn: Arc::clone(&turn) }.ask(i == 0).await;
         turn.over.store(true, Ordering::SeqCst);
@@ -96,7 +100,7 @@ impl Person {
         let until = Instant::now() + Duration::from_secs(self.world.options.patience);
         while Instant::now() < until {
             let server = self.world.any_server(dice);
-            match self.client.send(server, turn.session, turn.id, &text, new).await {
+            match self.client.send(server, turn.chat.session, turn.id, &text, new).await {
                 Ok(stream) => {
                     turn.acknowledged.store(true, Ordering::SeqCst);
                     return Some(stream);
@@ -132,9 +136,9 @@ impl Person {
             };
             let stream = match opened {
                 Ok(stream) => stream,
-                Err(Trouble::Refused(404, _)) if turn.is(&turn.was_deleted) => {
+                Err(Trouble::Refused(404, _)) if turn.is(&turn.chat.was_deleted) => {
                     // Gone for good, or not yet back.
-                    if turn.is(&turn.deleted) {
+                    if turn.is(&turn.chat.deleted) {
                         return;
                     }
                     self.world.breathe(&mut dice).await;
@@ -184,15 +188,15 @@ impl Person {
         self.world.ledger.count("stops");
         // Refused: its chat was deleted.
         let done = self.client.insist("/api/chat/stop", format!("turn_id={}", self.turn.id), &mut dice).await;
-        if !done && !self.turn.is(&self.turn.was_deleted) {
+        if !done && !self.turn.is(&self.turn.chat.was_deleted) {
             self.world.ledger.wrong(self.wrong(Kind::Rule, "a stop was refused"));
         }
     }
 
     async fn delete(&self, after: u64, restore: bool, mut dice: Dice) {
         sleep(Duration::from_millis(after)).await;
-        let session = format!("session_id={}", self.turn.session);
-        self.turn.was_deleted.store(true, Ordering::SeqCst);
+        let session = format!("session_id={}", self.turn.chat.session);
+        self.turn.chat.was_deleted.store(true, Ordering::SeqCst);
         self.world.ledger.count("chats deleted");
         // An answer may be lost: then it is not there the second time.
         self.client.insist("/api/sessions/delete", session.clone(), &mut dice).await;
@@ -203,6 +207,6 @@ impl Person {
                 return;
             }
         }
-        self.turn.deleted.store(true, Ordering::SeqCst);
+        self.turn.chat.deleted.store(true, Ordering::SeqCst);
     }
 }

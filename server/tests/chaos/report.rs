@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use app::domain::Outcome;
+use app::domain::{Outcome, Timestamp};
 use server::storage::{Kind as SegmentKind, MessageItem, Segment};
 
 use crate::{
@@ -34,8 +34,10 @@ pub(crate) struct Verdict {
     most_claims: u64,
     calls: u64,
     readers: u64,
-    /// Segments whose time is not between their turn's sending and now.
+    /// Segments whose time is not between their turn's sending and the end of the run.
     mistimed: u64,
+    /// For how long logs stood still before somebody took them over.
+    stood_still: Vec<Duration>,
 }
 
 impl Verdict {
@@ -46,6 +48,7 @@ impl Verdict {
         fold: &Fold,
         message: Option<&MessageItem>,
         calls: usize,
+        now: Timestamp,
     ) {
         match fold.end.as_ref().map(|end| end.outcome) {
             Some(Outcome::Complete) => self.complete += 1,
@@ -57,7 +60,7 @@ impl Verdict {
         self.most_claims = self.most_claims.max(fold.bases.len() as u64);
         self.calls += calls as u64;
         self.readers += turn.readers.lock().unwrap().len() as u64;
-        let mut logged = 0;
+        let (mut logged, mut last) = (0, None);
         for (_, segment) in log {
             let added: usize = segment.pieces.iter().map(|p| p.text.len()).sum();
             if segment.kind == SegmentKind::Claim && segment.claim > 0 && logged > 0 {
@@ -67,10 +70,15 @@ impl Verdict {
                 logged = segment.at as usize + added;
             }
             // Clocks are corrected by whole seconds, and answers may take some.
-            let sent = turn.id.timestamp();
-            if segment.time.since(sent) == 0 && sent.since(segment.time) > 5_000 || segment.time.since(sent) > 200_000 {
-                self.mistimed += 1;
+            let early = turn.id.timestamp().since(segment.time) > 5_000;
+            self.mistimed += u64::from(early || segment.time.since(now) > 5_000);
+            if segment.kind == SegmentKind::Claim
+                && segment.claim > 0
+                && last.is_some_and(|l: &Segment| l.kind != SegmentKind::Release)
+            {
+                self.stood_still.extend(last.map(|l| Duration::from_millis(segment.time.since(l.time))));
             }
+            last = Some(segment);
         }
         for class in message.iter().flat_map(|m| &m.bases).filter_map(|base| base.seam) {
             *self.seams.entry(format!("{class:?}").to_lowercase()).or_default() += 1;
@@ -93,6 +101,7 @@ pub(crate) fn text(world: &World, verdict: &Verdict, took: Duration) -> String {
     line("claims (behind a release), most of one turn", format!("{} ({}), {}", v.claims, v.planned, v.most_claims));
     line("take-overs in the text, in thinking", format!("{}, {}", v.kept, v.anew));
     let seams: Vec<_> = v.seams.iter().map(|(class, count)| format!("{class} {count}")).collect();
+    line("logs that stood still before a take-over", spread(v.stood_still.clone()));
     line("seams by class", seams.join(", "));
     line("calls upstream", v.calls.to_string());
     line("segments with a time that cannot be", v.mistimed.to_string());

@@ -113,7 +113,7 @@ async fn judge(world: &World, turn: &Turn, verdict: &mut Verdict) {
     let log = world.store.read_log(turn.id, 0, true).await.unwrap();
     let Some(item) = world.store.turn(turn.id).await.unwrap() else {
         // Purged, if its chat was deleted; else it has never been.
-        if turn.is(&turn.acknowledged) && !turn.is(&turn.was_deleted) {
+        if turn.is(&turn.acknowledged) && !turn.is(&turn.chat.was_deleted) {
             world.ledger.wrong(wrong(turn, &Wrong::new(Kind::Lost, "the turn is not there"), ""));
         }
         verdict.absent += 1;
@@ -128,7 +128,7 @@ async fn judge(world: &World, turn: &Turn, verdict: &mut Verdict) {
     match checks::fold(&log) {
         Err(wrong) => found.push(wrong),
         Ok(fold) => {
-            found.extend(checks::outcome(&fold, turn.is(&turn.stopped) || turn.is(&turn.was_deleted)).err());
+            found.extend(checks::outcome(&fold, turn.is(&turn.stopped) || turn.is(&turn.chat.was_deleted)).err());
             found.extend(checks::stored(&fold, &item, message.as_ref(), deleted).err());
             match checks::splice(&turn.plan, &fold) {
                 Ok(words) => found.extend(checks::calls(&turn.plan, &fold, &words, &made).err()),
@@ -143,7 +143,7 @@ async fn judge(world: &World, turn: &Turn, verdict: &mut Verdict) {
             if fold.end.as_ref().is_some_and(|end| end.outcome == Outcome::Failed) {
                 println!("given up: {}", wrong(turn, &Wrong::new(Kind::Lost, "by its limits"), &checks::print(&log)));
             }
-            verdict.take(turn, &log, &fold, message.as_ref(), made.len());
+            verdict.take(turn, &log, &fold, message.as_ref(), made.len(), world.clock.now());
         }
     }
     if !found.is_empty() {

@@ -34,19 +34,24 @@ use crate::{
 /// The servers' clocks are so far apart, in milliseconds.
 const APART: i64 = 600_000;
 
+/// What all turns of a chat share.
+pub(crate) struct Chat {
+    pub(crate) session: SessionId,
+    /// It was deleted, and stays so.
+    pub(crate) deleted: AtomicBool,
+    /// It was deleted, perhaps for a while: readers may have been told so.
+    pub(crate) was_deleted: AtomicBool,
+}
+
 /// A turn of the run.
 pub(crate) struct Turn {
     pub(crate) plan: TurnPlan,
     pub(crate) id: TurnId,
-    pub(crate) session: SessionId,
     /// A server has taken it.
     pub(crate) acknowledged: AtomicBool,
     /// Nobody is busy with it any more.
     pub(crate) over: AtomicBool,
-    /// Its chat was deleted, and stays so.
-    pub(crate) deleted: AtomicBool,
-    /// Its chat was deleted for a while: readers may have been told so.
-    pub(crate) was_deleted: AtomicBool,
+    pub(crate) chat: Arc<Chat>,
     pub(crate) stopped: AtomicBool,
     /// When somebody was first shown something of a claim.
     pub(crate) firsts: Mutex<BTreeMap<u32, Instant>>,
@@ -156,16 +161,14 @@ impl World {
     }
 
     /// Takes a turn into the list; it comes at its plan's place.
-    pub(crate) fn enter(&self, plan: TurnPlan, id: TurnId, session: SessionId) -> Arc<Turn> {
+    pub(crate) fn enter(&self, plan: TurnPlan, id: TurnId, chat: &Arc<Chat>) -> Arc<Turn> {
         let no = || AtomicBool::new(false);
         let turn = Arc::new(Turn {
             plan,
             id,
-            session,
+            chat: Arc::clone(chat),
             acknowledged: no(),
             over: no(),
-            deleted: no(),
-            was_deleted: no(),
             stopped: no(),
             firsts: Mutex::default(),
             readers: Mutex::default(),
