@@ -2,7 +2,7 @@
 
 XTASK = cargo run --quiet --package xtask --
 
-.PHONY: help run dev build test model bench setup clean rust
+.PHONY: help run dev build test model chaos bench setup clean rust
 
 help: ## Says what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -21,6 +21,9 @@ test: rust ## Sets up what is missing and runs every test; the first time about 
 
 model: rust ## Walks millions of states of the turn log's model, about a minute after a release build of the tests
 	@$(XTASK) model
+
+chaos: rust ## 1,000 turns under kills, cuts and store faults, about 15 minutes; make chaos TURNS=200 SEED=7
+	@$(XTASK) chaos $(if $(TURNS),turns=$(TURNS)) $(if $(SEED),seed=$(SEED)) $(CHAOS)
 
 bench: rust ## Measures the figures of the README beside FastAPI and nginx, about 8 minutes after a build
 	@$(XTASK) bench

@@ -66,7 +66,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     // First the address: two servers are told apart before they meet at the store's file.
     let listener = TcpListener::bind(addr).await.map_err(|e| StartError::Listen(addr, e))?;
     let stop = stopped()?;
-    let clock = Clock::default();
+    let clock = clock();
     let site = assets::load(&config.site.dir).map_err(|e| StartError::Site(config.site.dir.clone(), e))?;
     let identity = identity(&config.signing, &config.store, clock.clone())?;
     let parts = compose::compose(&config, &clock).await?;
@@ -82,7 +82,8 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         simulator,
     };
     let addr = listener.local_addr().unwrap_or(addr);
-    tracing::info!(%addr, simulator, "Outlast is at http://{addr}");
+    let boot = parts.turns.boot();
+    tracing::info!(%addr, simulator, boot, "Outlast is at http://{addr}");
     // What an earlier process left is taken up at once, and whatever is abandoned later.
     let turns = parts.turns.clone();
     tokio::spawn(async move { turns.sweep_for_ever().await });
@@ -93,6 +94,22 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     connection::serve(listener, router(Arc::new(state)), stop, Patience::default()).await;
     parts.end().await;
     Ok(())
+}
+
+/// The clock. A test may say how far off it is, to see that the store's clock is the one that counts.
+#[cfg(feature = "simulator")]
+fn clock() -> Clock {
+    let clock = Clock::default();
+    if let Some(ms) = std::env::var("OUTLAST_CLOCK_SKEW_MS").ok().and_then(|ms| ms.parse().ok()) {
+        clock.set_skew(ms);
+    }
+    clock
+}
+
+/// The clock.
+#[cfg(not(feature = "simulator"))]
+fn clock() -> Clock {
+    Clock::default()
 }
 
 /// SIGTERM, or an interrupt from the keyboard.

@@ -4,6 +4,7 @@
 
 mod bench;
 mod bundle;
+mod chaos;
 mod css;
 mod dev;
 mod inputs;
@@ -29,6 +30,8 @@ cargo xtask <command>
   setup                     fetch what the tests need (DynamoDB Local, Node packages, a Python venv)
   test [STAGE]              every test, or the named stages; the last line is `N passed, N failed`
   model                     walk millions of states of the turn log's model, in release
+  chaos [NAME=NUMBER ...]   kills, freezes and cuts off servers in mid-reply: turns=1000 seed=7 tokens=120 servers=2
+                            at_once=32 store_faults=30 (per cent) calm_ms=1700 (between blows) patience=120 (seconds)
   bench [quick]             the measured figures beside those of FastAPI and nginx, as a table
 ";
 
@@ -67,6 +70,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             process::run(&mut cargo)?;
         }
         "bench" => bench::run(rest)?,
+        "chaos" => chaos::run(rest)?,
         "help" | "--help" | "-h" => print!("{HELP}"),
         other => return Err(format!("no such command: {other} (`cargo xtask help` lists them)").into()),
     }

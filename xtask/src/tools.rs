@@ -45,9 +45,11 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
     if process::version("python3", "--version").is_none() {
         return Err("Python 3 is missing (the tests need it; Debian: python3, python3-venv)".into());
     }
-    java()?;
-    let tools =
-        Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws, "end2end/sdk/requirements.txt")? };
+    let tools = Tools {
+        dynamodb: dynamodb_local(ws)?,
+        chromium: chromium()?,
+        python: python(ws, "end2end/sdk/requirements.txt")?,
+    };
     node_modules(&ws.root.join("end2end"))?;
     node_modules(&ws.root.join("end2end/sdk"))?;
     Ok(tools)
@@ -65,6 +67,15 @@ pub(crate) fn wasm_target() -> Result<()> {
     }
     println!("Set-up: rustup target add {TARGET} (20 MB)");
     process::quiet(Command::new("rustup").args(["target", "add", TARGET]))
+}
+
+/// DynamoDB Local alone, and the Java that it runs on.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn dynamodb_local(ws: &Workspace) -> Result<PathBuf> {
+    java()?;
+    dynamodb(ws)
 }
 
 fn java() -> Result<()> {

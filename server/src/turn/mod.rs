@@ -153,6 +153,12 @@ impl Turns {
         &self.inner.hub
     }
 
+    /// The random id of this process, which its segments carry.
+    #[must_use]
+    pub fn boot(&self) -> &str {
+        &self.inner.boot
+    }
+
     /// Opens the connection to Claude, while something else is waited for.
     pub fn warm(&self) {
         let claude = self.inner.claude.clone();
