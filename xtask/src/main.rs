@@ -6,6 +6,7 @@ mod bench;
 mod bundle;
 mod css;
 mod dev;
+mod fuzz;
 mod inputs;
 mod process;
 mod simulator;
@@ -28,6 +29,7 @@ cargo xtask <command>
   build                     dist/outlast and dist/site/
   setup                     fetch what the tests need (DynamoDB Local, Node packages, a Python venv)
   test [STAGE]              every test, or the named stages; the last line is `N passed, N failed`
+  fuzz [TARGET] [SECONDS]   the fuzz targets, where a nightly Rust with cargo-fuzz is; 60 s each
   bench [quick]             the measured figures beside those of FastAPI and nginx, as a table
 ";
 
@@ -60,6 +62,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             tools::prepare(&workspace::Workspace::find()?)?;
         }
         "test" => return test::run(rest),
+        "fuzz" => fuzz::run(rest)?,
         "bench" => bench::run(rest)?,
         "help" | "--help" | "-h" => print!("{HELP}"),
         other => return Err(format!("no such command: {other} (`cargo xtask help` lists them)").into()),
