@@ -2,7 +2,7 @@
 
 XTASK = cargo run --quiet --package xtask --
 
-.PHONY: help run dev build test model chaos bench setup clean rust
+.PHONY: help run dev build test model chaos fuzz bench setup clean rust
 
 help: ## Says what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -27,6 +27,9 @@ chaos: rust ## 1,000 turns under kills, cuts and store faults, about 15 minutes;
 
 bench: rust ## Measures the figures of the README beside FastAPI and nginx, about 8 minutes after a build
 	@$(XTASK) bench
+
+fuzz: rust ## Fuzzes what reads bytes from outside, a minute each, where `cargo +nightly fuzz` is
+	@$(XTASK) fuzz
 
 setup: rust ## Only fetches what the tests need
 	@$(XTASK) setup

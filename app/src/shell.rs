@@ -108,6 +108,7 @@ pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId) -> Stri
     let message = Message {
         message_id: message,
         parent_id: None,
+        depth: None,
         role: Role::Assistant,
         text: if wrote { prose::ELSEWHERE.to_owned() } else { String::new() },
         thinking: None,

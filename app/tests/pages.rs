@@ -31,6 +31,7 @@ fn message(n: u128, role: Role, text: &str, time: &str) -> Message {
     Message {
         message_id: turn(n).into(),
         parent_id: (n > 1).then(|| turn(n - 1).into()),
+        depth: Some(n as u32 - 1),
         role,
         text: text.to_owned(),
         thinking: None,
@@ -58,7 +59,7 @@ fn answer(n: u128, text: &str, outcome: Outcome) -> Message {
         model: Some("claude-sonnet-5-5".into()),
         outcome: Some(outcome),
         usage: Some(Usage { input_tokens: 412, output_tokens: 318, ..Usage::default() }),
-        timing: Some(Timing { first_ms: Some(610), total_ms: 7900 }),
+        timing: Some(Timing { first_ms: Some(610), thinking_ms: None, total_ms: 7900 }),
         ..message(n, Role::Assistant, text, "2026-11-24T10:38:09Z")
     }
 }
@@ -213,7 +214,7 @@ fn the_growing_page_is_whole_once_it_has_grown() {
         stop_reason: None,
         usage: Usage::default(),
         error: None,
-        timing: Some(Timing { first_ms: Some(5), total_ms: 60 }),
+        timing: Some(Timing { first_ms: Some(5), thinking_ms: None, total_ms: 60 }),
     };
     let end = live_end(&end, session(1), turn(4).into()).replace("<!>", "");
     assert!(end.contains("<strong>Stopped.</strong> What was written is kept."), "{end}");
@@ -283,12 +284,26 @@ fn what_the_model_cannot_see_is_said_where_it_begins() {
     let (before, after) =
         html_here.split_once("The oldest 2 messages no longer fit. Claude reads from here on.").unwrap();
     assert!(before.contains("Our nightly export") && after.contains("Show me that one query"));
+    // The branch is not here to its start: each message says how deep it stands.
+    let mut later = data.clone();
+    if let Some(page) = &mut later.page {
+        page.next = Some("older".into());
+        page.messages.iter_mut().for_each(|m| m.depth = m.depth.map(|d| d + 40));
+        page.messages.iter_mut().for_each(|m| m.left_out = m.left_out.map(|_| 42));
+    }
+    let html_later = html(later);
+    let (before, after) =
+        html_later.split_once("The oldest 42 messages no longer fit. Claude reads from here on.").unwrap();
+    assert!(before.contains("?page=older") && before.contains("Our nightly export"));
+    assert!(after.contains("Show me that one query"));
+    // What is here is all read, and what is not lies farther up.
     if let Some(page) = &mut data.page {
         page.next = Some("older".into());
+        page.messages.iter_mut().for_each(|m| m.depth = m.depth.map(|d| d + 40));
     }
     let html = html(data);
-    assert!(html.contains("The oldest 2 messages no longer fit.<"), "{html}");
-    assert!(html.contains("?page=older"));
+    let (before, after) = html.split_once("The oldest 2 messages no longer fit.<").unwrap();
+    assert!(before.contains("?page=older") && after.contains("Our nightly export"), "{html}");
 }
 
 #[test]

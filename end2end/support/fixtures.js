@@ -23,10 +23,13 @@ export const test = base.extend({
 
   baseURL: async ({ server }, use) => use(server.url),
 
+  /** What a server of the test's own is told. */
+  // Half a second of silence is a long time here, so that an abandoned reply is taken up while the test watches.
+  ownEnv: [{ OUTLAST_LEASE_MS: '1000' }, { option: true }],
+
   /** A server of the test's own, which it may kill and start again. */
-  ownServer: async ({}, use, info) => {
-    // Half a second of silence is a long time here, so that an abandoned reply is taken up while the test watches.
-    const server = new Server(`own-${info.testId}`, { OUTLAST_LEASE_MS: '1000' });
+  ownServer: async ({ ownEnv }, use, info) => {
+    const server = new Server(`own-${info.testId}`, ownEnv);
     await server.start();
     await use(server);
     await server.dispose();

@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
-
 #[cfg(feature = "embedded")]
 use crate::storage::embedded;
 use crate::{
@@ -139,7 +137,7 @@ async fn claude(config: &Config) -> Result<(Claude, bool), StartError> {
     return Err(part("ANTHROPIC_API_KEY is not set; this build has no simulator to stand in"));
     #[cfg(feature = "simulator")]
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(part)?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(part)?;
         let addr = listener.local_addr().map_err(part)?;
         tokio::spawn(claude::simulator::serve(listener, std::future::pending()));
         tracing::warn!("no ANTHROPIC_API_KEY is set: the simulator answers, replies are made up");

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod chat;
 pub mod claude;
 pub mod clock;
+pub mod command;
 pub mod compose;
 pub mod config;
 pub mod http;

@@ -2,10 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use server::{
-    config::{Config, LogFormat},
-    serve, telemetry,
-};
+use server::command;
 
 const HELP: &str = "\
 Outlast: a chat that never loses a reply.
@@ -62,12 +59,9 @@ fn main() -> ExitCode {
             print!("{text}");
             Ok(())
         }
-        Command::Serve => run(serve::serve(configured()?)),
-        Command::Init => run(serve::init(configured()?)),
-        Command::Simulate(addr) => {
-            telemetry::init(LogFormat::Text);
-            run(serve::simulate(addr))
-        }
+        Command::Serve => command::serve(),
+        Command::Init => command::init(),
+        Command::Simulate(addr) => command::simulate(addr),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,21 +70,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The configuration, with the log already in its format.
-fn configured() -> Result<Config, String> {
-    let config = Config::from_env().map_err(|e| e.to_string())?;
-    telemetry::init(config.log);
-    Ok(config)
-}
-
-/// Runs one command to its end, with what all of them need.
-fn run<E: std::error::Error>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
-    // Installed before: by nobody else in this process.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(command).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

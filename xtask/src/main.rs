@@ -7,6 +7,7 @@ mod bundle;
 mod chaos;
 mod css;
 mod dev;
+mod fuzz;
 mod inputs;
 mod process;
 mod simulator;
@@ -32,6 +33,7 @@ cargo xtask <command>
   model                     walk millions of states of the turn log's model, in release
   chaos [NAME=NUMBER ...]   kills, freezes and cuts off servers in mid-reply: turns=1000 seed=7 tokens=120 servers=2
                             at_once=32 store_faults=30 (per cent) calm_ms=1700 (between blows) patience=120 (seconds)
+  fuzz [TARGET] [SECONDS]   the fuzz targets, where a nightly Rust with cargo-fuzz is; 60 s each
   bench [quick]             the measured figures beside those of FastAPI and nginx, as a table
 ";
 
@@ -69,6 +71,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             cargo.args("test --release -q -p server --test model -- --ignored --nocapture".split(' '));
             process::run(&mut cargo)?;
         }
+        "fuzz" => fuzz::run(rest)?,
         "bench" => bench::run(rest)?,
         "chaos" => chaos::run(rest)?,
         "help" | "--help" | "-h" => print!("{HELP}"),

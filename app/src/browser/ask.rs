@@ -107,6 +107,7 @@ fn ask(
     let question = Message {
         message_id: own,
         parent_id: leaf,
+        depth: None,
         role: Role::User,
         text: text.clone(),
         thinking: None,

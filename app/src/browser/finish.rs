@@ -34,6 +34,7 @@ pub(crate) fn end(page: Page, live: Live, painter: &Painter, event: TurnEvent) {
     let message = Message {
         message_id: id,
         parent_id: None,
+        depth: None,
         role: Role::Assistant,
         text,
         thinking: (!thinking.is_empty()).then_some(thinking),
@@ -49,6 +50,10 @@ pub(crate) fn end(page: Page, live: Live, painter: &Painter, event: TurnEvent) {
         siblings,
         created_at: live.turn.timestamp(),
     };
+    // A page that came late saw only the end of it.
+    if let Some(ms) = timing.and_then(|t| t.thinking_ms) {
+        live.thought.set(words::thought(Some(ms)));
+    }
     close(page, live, message);
     page.say.set(say);
     chats::refresh(page);

@@ -145,13 +145,12 @@ impl Painter {
         if live.wrote.get_untracked() != (thinking || wrote) {
             live.wrote.set(thinking || wrote);
         }
-        let seconds = |ms: u64| [&words::number(ms.div_ceil(1000).max(1)), " s"].concat();
         let summary = match (thinking, since, thought) {
             (false, ..) => String::new(),
-            (true, Some(_), Some(ms)) => ["Thought for ", &seconds(ms)].concat(),
-            (true, Some(since), None) if last => ["Thought for ", &seconds(dom::now().since(since))].concat(),
-            (true, Some(since), None) => ["Thinking, ", &seconds(dom::now().since(since))].concat(),
-            (true, None, _) => "Thought".to_owned(),
+            (true, Some(_), Some(ms)) => words::thought(Some(ms)),
+            (true, Some(since), None) if last => words::thought(Some(dom::now().since(since))),
+            (true, Some(since), None) => ["Thinking, ", &words::whole_seconds(dom::now().since(since))].concat(),
+            (true, None, _) => words::thought(None),
         };
         if live.thought.with_untracked(|t| *t != summary) {
             live.thought.set(summary);

@@ -8,6 +8,7 @@ use super::{
     icons::{Cap, icon, small},
     prose,
     state::{self, Place},
+    words,
 };
 use crate::{
     domain::Message,
@@ -26,7 +27,7 @@ pub fn stored(place: Place, message: &Message) -> String {
         [
             "<details class=\"think\"><summary>",
             &open,
-            "Thought",
+            &words::thought(message.timing.and_then(|t| t.thinking_ms)),
             &close,
             "</summary><div><p>",
             &text(thinking),

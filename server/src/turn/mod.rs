@@ -17,6 +17,7 @@ mod stop;
 mod sweeper;
 #[cfg(test)]
 mod testing;
+mod thought;
 mod upstream;
 mod watch;
 pub mod writer;

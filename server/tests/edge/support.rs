@@ -271,6 +271,7 @@ pub(crate) fn question() -> Message {
     Message {
         message_id: MessageId::from_parts(at, 5),
         parent_id: None,
+        depth: Some(0),
         role: Role::User,
         text: "A question".into(),
         thinking: None,
