@@ -7,6 +7,7 @@ pub mod clock;
 pub mod compose;
 pub mod config;
 pub mod http;
+pub mod operator;
 pub mod router;
 pub mod serve;
 pub mod state;

@@ -41,8 +41,8 @@ pub fn config(sole_owner: bool) -> TurnConfig {
 pub struct Rig {
     _dir: tempfile::TempDir,
     _embedded: Option<Embedded>,
-    endpoint: String,
-    table: String,
+    pub endpoint: String,
+    pub table: String,
     pub simulator: String,
     pub clock: Clock,
 }
