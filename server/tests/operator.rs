@@ -53,6 +53,8 @@ fn run(args: &[&str], env: &[(&str, &str)]) -> Said {
 struct Serving {
     child: Child,
     base: String,
+    /// Reads its log to the end.
+    log: Option<std::thread::JoinHandle<Vec<String>>>,
 }
 
 impl Serving {
@@ -70,14 +72,15 @@ impl Serving {
             let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
             line["message"].as_str()?.starts_with("Outlast is at").then(|| line["addr"].as_str().unwrap().to_owned())
         });
-        // What it goes on to say is nobody's business, but must be read.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, base: format!("http://{}", addr.expect("it starts")) }
+        let log = Some(std::thread::spawn(move || lines.map(Result::unwrap).collect()));
+        Self { child, base: format!("http://{}", addr.expect("it starts")), log }
     }
 
-    fn end(&mut self, signal: &str) {
+    /// Gives what it logged.
+    fn end(&mut self, signal: &str) -> Vec<String> {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         self.child.wait().unwrap();
+        self.log.take().unwrap().join().unwrap()
     }
 }
 
@@ -170,9 +173,18 @@ async fn the_embedded_store_is_looked_at_beside_its_server_and_without_it() {
     while !run(&["turn", &long], &env).out.contains("claim 1 ") {
         assert!(Instant::now() < until);
     }
-    server.end("-TERM");
+    let log = server.end("-TERM");
     assert!(!data.join("port").exists());
     assert!(run(&["turn", &long], &env).line("state").contains("nobody runs it: released"));
+
+    // The last of its lines is what it counted, for CloudWatch to read.
+    let lines: Vec<serde_json::Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let counted: Vec<_> = lines.iter().filter(|line| line.get("_aws").is_some()).collect();
+    assert_eq!(counted.len(), 1, "{log:?}");
+    let figure = |name: &str| counted[0][name].as_f64().unwrap();
+    assert_eq!(counted[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Outlast");
+    assert_eq!([figure("Claims"), figure("Takeovers"), figure("RunningTurns")], [1.0, 1.0, 0.0]);
+    assert!(figure("Appends") >= 1.0 && figure("AppendMean") > 0.0);
 }
 
 // The commands are waited for, and a part of what they ask is in this process.
