@@ -96,8 +96,13 @@ impl Rig {
 
     /// On another store than the rig's own.
     pub fn server_on(&self, store: Store, config: TurnConfig) -> Server {
+        self.server_at(&self.simulator, store, config)
+    }
+
+    /// With Claude at another address than the simulator's.
+    pub fn server_at(&self, claude: &str, store: Store, config: TurnConfig) -> Server {
         let claude = Claude::new(Config {
-            base_url: self.simulator.clone(),
+            base_url: claude.to_owned(),
             api_key: Some("sk-test".into()),
             stall: Duration::from_secs(3),
         });
