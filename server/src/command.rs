@@ -5,9 +5,11 @@
 
 use std::net::SocketAddr;
 
+use app::domain::TurnId;
+
 use crate::{
     config::{Config, LogFormat},
-    serve, telemetry,
+    operator, serve, telemetry,
 };
 
 /// Serves until SIGTERM or an interrupt.
@@ -24,6 +26,24 @@ pub fn serve() -> Result<(), String> {
 /// One line that says why it cannot.
 pub fn init() -> Result<(), String> {
     run(serve::init(configured()?))
+}
+
+/// Whether everything is as it has to be, one line each.
+///
+/// # Errors
+/// One line if something is not.
+pub fn doctor() -> Result<(), String> {
+    telemetry::aside();
+    run(operator::doctor(Config::from_env()))
+}
+
+/// A turn's log in words.
+///
+/// # Errors
+/// One line that says why it cannot be told.
+pub fn turn(id: TurnId, text: bool) -> Result<(), String> {
+    telemetry::aside();
+    run(operator::turn(Config::from_env().map_err(|e| e.to_string())?, id, text))
 }
 
 /// The Messages API simulator alone.

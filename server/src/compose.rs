@@ -53,7 +53,7 @@ fn part(e: impl std::fmt::Display) -> StartError {
 }
 
 /// The table's settings, at an endpoint that may be the embedded engine's.
-fn store_config(config: &config::Store, endpoint: Option<String>, clock: Clock) -> StoreConfig {
+pub(crate) fn store_config(config: &config::Store, endpoint: Option<String>, clock: Clock) -> StoreConfig {
     let keys = config.credentials.as_ref().map(|c| Keys {
         id: c.access_key_id.clone(),
         secret: c.secret_access_key.expose().to_owned(),

@@ -8,6 +8,8 @@ pub mod command;
 pub mod compose;
 pub mod config;
 pub mod http;
+pub mod operator;
+pub mod report;
 pub mod router;
 pub mod serve;
 pub mod state;

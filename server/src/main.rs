@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
+use app::domain::TurnId;
 use server::command;
 
 const HELP: &str = "\
@@ -13,6 +14,8 @@ commands:
   serve                              serve pages and API over HTTP (the default)
   simulate --addr 127.0.0.1:PORT     answer as the Messages API does, with made-up replies
   init                               create the table; may be repeated
+  doctor                             check configuration, store, queue and Claude; list abandoned turns
+  turn ID [--text]                   what happened to a turn, by its log; with its text only if asked
 
 options:
   --help      this text
@@ -26,12 +29,14 @@ enum Command {
     Serve,
     Simulate(SocketAddr),
     Init,
+    Doctor,
+    Turn { id: TurnId, text: bool },
     Say(String),
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut command, mut addr) = (None, None);
+    let (mut command, mut addr, mut id, mut text) = (None, None, None, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Long("help") | Short('h') => return Ok(Command::Say(HELP.to_owned())),
@@ -39,6 +44,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
                 return Ok(Command::Say(format!("outlast {}\n", env!("CARGO_PKG_VERSION"))));
             }
             Long("addr") if command.as_deref() == Some("simulate") => addr = Some(parser.value()?.parse()?),
+            Long("text") if command.as_deref() == Some("turn") => text = true,
+            Value(given) if command.as_deref() == Some("turn") && id.is_none() => id = Some(given.string()?),
             Value(name) if command.is_none() => command = Some(name.string()?),
             other => return Err(other.unexpected()),
         }
@@ -48,6 +55,12 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         (Some("simulate"), Some(addr)) => Ok(Command::Simulate(addr)),
         (Some("simulate"), None) => Err("simulate needs --addr, such as --addr 127.0.0.1:4000".into()),
         (Some("init"), _) => Ok(Command::Init),
+        (Some("doctor"), _) => Ok(Command::Doctor),
+        (Some("turn"), _) => {
+            let id = id.ok_or("turn needs an id, as a turn's events and log lines give it")?;
+            let id = id.parse().map_err(|_| format!("{id:?} is no turn's id: those have 26 letters and digits"))?;
+            Ok(Command::Turn { id, text })
+        }
         (Some(name), _) => Err(format!("there is no command {name:?}; --help lists them").into()),
     }
 }
@@ -61,6 +74,8 @@ fn main() -> ExitCode {
         }
         Command::Serve => command::serve(),
         Command::Init => command::init(),
+        Command::Doctor => command::doctor(),
+        Command::Turn { id, text } => command::turn(id, text),
         Command::Simulate(addr) => command::simulate(addr),
     });
     match done {
@@ -87,11 +102,24 @@ mod tests {
         assert_eq!(parsed(&["init"]), Ok(Command::Init));
         let addr = "127.0.0.1:4000".parse().unwrap();
         assert_eq!(parsed(&["simulate", "--addr", "127.0.0.1:4000"]), Ok(Command::Simulate(addr)));
+        assert_eq!(parsed(&["doctor"]), Ok(Command::Doctor));
+        let id: TurnId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        let turn = |text| Ok(Command::Turn { id, text });
+        assert_eq!(parsed(&["turn", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]), turn(false));
+        assert_eq!(parsed(&["turn", "--text", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]), turn(true));
         assert!(matches!(parsed(&["serve", "--help"]), Ok(Command::Say(text)) if text.contains("simulate")));
         assert!(matches!(parsed(&["--version"]), Ok(Command::Say(text)) if text.starts_with("outlast ")));
-        for bad in
-            [&["fly"][..], &["serve", "init"], &["--addr", "127.0.0.1:1"], &["simulate"], &["simulate", "--addr", "x"]]
-        {
+        for bad in [
+            &["fly"][..],
+            &["serve", "init"],
+            &["--addr", "127.0.0.1:1"],
+            &["simulate"],
+            &["simulate", "--addr", "x"],
+            &["turn"],
+            &["turn", "x\ny"],
+            &["turn", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "more"],
+            &["doctor", "--text"],
+        ] {
             let line = parsed(bad).unwrap_err();
             assert!(!line.is_empty() && !line.contains('\n'), "{line}");
         }

@@ -13,8 +13,9 @@ use crate::{
         assets,
         connection::{self, Patience},
     },
+    report::Reporter,
     router::router,
-    state::AppState,
+    state::{AfterRequest, AppState},
 };
 
 /// Why the server did not start: one line for the person who started it.
@@ -71,6 +72,9 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let identity = identity(&config.signing, &config.store, clock.clone())?;
     let parts = compose::compose(&config, &clock).await?;
     let simulator = parts.simulator;
+    let reporter = Arc::new(Reporter::new(parts.turns.clone(), clock.clone(), config.log));
+    let at_requests = Arc::clone(&reporter);
+    let after_request: Option<AfterRequest> = config.lambda.then(|| Arc::new(move || at_requests.if_due()) as _);
     let state = AppState {
         identity,
         clock,
@@ -80,6 +84,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         backend: parts.backend.clone(),
         lambda: config.lambda,
         simulator,
+        after_request,
     };
     let addr = listener.local_addr().unwrap_or(addr);
     let boot = parts.turns.boot();
@@ -87,11 +92,16 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     // What an earlier process left is taken up at once, and whatever is abandoned later.
     let turns = parts.turns.clone();
     tokio::spawn(async move { turns.sweep_for_ever().await });
+    if !config.lambda {
+        let reporter = Arc::clone(&reporter);
+        tokio::spawn(async move { reporter.for_ever().await });
+    }
     let stop = async {
         stop.await;
         parts.close().await;
     };
     connection::serve(listener, router(Arc::new(state)), stop, Patience::default()).await;
+    reporter.report();
     parts.end().await;
     Ok(())
 }

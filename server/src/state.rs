@@ -30,6 +30,9 @@ pub struct RequestContext {
 /// Makes the backend of one request.
 pub type BackendFactory = Arc<dyn Fn(RequestContext) -> SharedBackend + Send + Sync>;
 
+/// What is done at the end of a request.
+pub type AfterRequest = Arc<dyn Fn() + Send + Sync>;
+
 /// The router's state.
 pub struct AppState {
     pub identity: Identity,
@@ -43,6 +46,8 @@ pub struct AppState {
     pub lambda: bool,
     /// Replies are made up: the page says so.
     pub simulator: bool,
+    /// Called at the end of each request, where nothing runs between them.
+    pub after_request: Option<AfterRequest>,
 }
 
 /// As the handlers take it.

@@ -39,7 +39,7 @@ pub use self::{
     compact::{CompactTx, Compacted},
     error::{StoreError, StoreErrorKind},
     items::{Base, DayTotals, Head, MessageItem, SessionItem, TurnItem, TurnState},
-    log::Append,
+    log::{Append, Seen},
     message::{Link, More},
     open::OpenWork,
     segment::{By, End, Kind, SeamClass, Segment},

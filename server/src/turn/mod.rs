@@ -182,6 +182,12 @@ impl Turns {
         &self.inner.metrics
     }
 
+    /// What goes on in this process at this moment.
+    #[must_use]
+    pub fn now(&self) -> metrics::Now {
+        metrics::Now { followers: self.inner.metrics.followers(), running: self.inner.hub.len() as u64 }
+    }
+
     /// Keeps a turn for this process while it is about to run here, so that nobody here takes it up meanwhile and
     /// the process does not end before.
     #[must_use]

@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -155,6 +158,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) client: reqwest::Client,
     pub(crate) site: tempfile::TempDir,
+    /// That have ended.
+    pub(crate) requests: Arc<AtomicUsize>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) ended: JoinHandle<()>,
 }
@@ -172,6 +177,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let behind = script.clone();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&requests);
         let state = AppState {
             identity: Identity::new(&Secret::new(SECRET), &[], clock.clone()),
             clock: clock.clone(),
@@ -181,12 +188,15 @@ impl Server {
             backend: Arc::new(move |context| Arc::new(Fake { script: behind.clone(), context })),
             lambda: false,
             simulator: true,
+            after_request: Some(Arc::new(move || {
+                counting.fetch_add(1, Ordering::SeqCst);
+            })),
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
         let ended = tokio::spawn(connection::serve(listener, router(Arc::new(state)), shutdown, patience));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base: format!("http://{host}"), host, script, clock, client, site, stop: Some(stop), ended }
+        Self { base: format!("http://{host}"), host, script, clock, client, site, requests, stop: Some(stop), ended }
     }
 
     pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
