@@ -211,6 +211,7 @@ fn event_of(name: &str, data: &[u8]) -> Option<TurnEvent> {
         },
         "rewind" => TurnEvent::Rewind { to: field(&json, "to")? },
         "store" => TurnEvent::Store { waiting: field(&json, "waiting")? },
+        "planned" => TurnEvent::Planned {},
         "release" => TurnEvent::Release {},
         "end" => TurnEvent::End {
             outcome: field(&json, "outcome")?,
@@ -253,6 +254,7 @@ mod tests {
             event(Some(Cursor::new(1, 7)), TurnEvent::Thinking { text: "😀".into() }),
             event(Some(Cursor::new(1, 5)), TurnEvent::Rewind { to: Cursor::new(1, 5) }),
             event(None, TurnEvent::Store { waiting: true }),
+            event(Some(Cursor::new(1, 5)), TurnEvent::Planned {}),
             event(None, TurnEvent::Release {}),
             event(
                 None,

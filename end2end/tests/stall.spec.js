@@ -4,7 +4,7 @@ import { expect, test as base } from '../support/fixtures.js';
 
 const test = base.extend({
   baseURL: async ({ ownServer }, use) => use(ownServer.url),
-  ownEnv: { OUTLAST_STALL_MS: '500' },
+  variables: { OUTLAST_STALL_MS: '500' },
 });
 
 test('a reply that stalls is carried on to its end', async ({ chat }) => {

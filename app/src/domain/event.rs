@@ -81,6 +81,9 @@ pub enum TurnEvent {
     Store {
         waiting: bool,
     },
+    /// What follows is written by a runner whom the last one handed the reply over to: no reason to speak of it. Also
+    /// for those who come later than the `release`.
+    Planned {},
     /// The runner changes; follow again at once.
     Release {},
     /// The message is stored; the stream closes.
@@ -105,6 +108,7 @@ impl TurnEvent {
             Self::Thinking { .. } => "thinking",
             Self::Rewind { .. } => "rewind",
             Self::Store { .. } => "store",
+            Self::Planned {} => "planned",
             Self::Release {} => "release",
             Self::End { .. } => "end",
         }
