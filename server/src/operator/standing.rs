@@ -69,7 +69,7 @@ mod tests {
             v: 1,
             ttl: 0,
         };
-        let author = Author { by: By::Web, boot: "b".into() };
+        let author = Author { by: By::Web, boot: "b".into(), nonce: crate::turn::writer::random_nonce };
         let log = |kinds: &[Kind]| {
             let mut log = Log::default();
             for (seq, kind) in kinds.iter().enumerate() {
