@@ -191,6 +191,7 @@ impl Reader {
                 self.rewinds += 1;
             }
             TurnEvent::Release {} => self.releases += 1,
+            TurnEvent::Planned {} => {}
             TurnEvent::Store { waiting } => {
                 self.waiting = *waiting;
                 self.waited |= waiting;
