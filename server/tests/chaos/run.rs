@@ -113,7 +113,7 @@ async fn judge(world: &World, turn: &Turn, verdict: &mut Verdict) {
     let log = world.store.read_log(turn.id, 0, true).await.unwrap();
     let Some(item) = world.store.turn(turn.id).await.unwrap() else {
         // Purged, if its chat was deleted; else it has never been.
-        if turn.is(&turn.acknowledged) && !turn.is(&turn.chat.was_deleted) {
+        if turn.is(&turn.acknowledged) && !turn.is(&turn.chat.deleted) {
             world.ledger.wrong(wrong(turn, &Wrong::new(Kind::Lost, "the turn is not there"), ""));
         }
         verdict.absent += 1;
