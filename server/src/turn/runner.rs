@@ -294,7 +294,7 @@ impl Run<'_> {
         }
         let (claim, now, thought) = (self.writer.claim(), self.turns.inner.clock.now(), &mut self.thought);
         self.live.update(|s| {
-            thought.saw(kind, s.content.len() == 0, now);
+            thought.saw(kind, s.content.is_empty(), now);
             s.content.push(claim, kind, text);
         });
         self.first_at.get_or_insert(now);

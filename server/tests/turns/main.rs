@@ -37,6 +37,7 @@ mod carry_on;
 mod elsewhere;
 mod faults;
 mod hand_over;
+mod price;
 mod store_faults;
 
 on_both!(a_reply_is_streamed_stored_and_the_same_for_everybody);
