@@ -40,9 +40,7 @@ export const test = base.extend({
 
   /** A server of the test's own, which it may kill and start again. */
   ownServer: async ({ simulator, variables }, use, info) => {
-    // A second of silence is a long time here, so that an abandoned reply is taken up while the test watches.
-    const env = { OUTLAST_LEASE_MS: '1000', ...simulator.client, ...variables };
-    const server = new Server(`own-${info.testId}`, env);
+    const server = new Server(`own-${info.testId}`, { ...simulator.client, ...variables });
     await server.start();
     await use(server);
     await server.dispose();
