@@ -82,7 +82,7 @@ export const test = base.extend({
 
   /** The same in both themes, on a desktop and on a phone. */
   shots: async ({ page, shot }, use) => {
-    await use(async (name) => {
+    await use(async (name, at) => {
       const viewport = page.viewportSize();
       for (const [width, size] of [
         ['wide', { width: 1440, height: 900 }],
@@ -91,6 +91,7 @@ export const test = base.extend({
         await page.setViewportSize(size);
         for (const colorScheme of ['light', 'dark']) {
           await page.emulateMedia({ colorScheme });
+          await at?.scrollIntoViewIfNeeded();
           await shot(`${name}-${width}-${colorScheme}`);
         }
       }

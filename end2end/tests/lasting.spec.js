@@ -48,7 +48,8 @@ test.describe('the server', () => {
     await page.reload();
     await chat.alive();
     expect(await chat.reply.locator('.prose').innerHTML()).toBe(live);
-    await shots('picked-up');
+    await expect(page.getByText('Picked up twice where it left off. Nothing is missing.')).toBeHidden();
+    await shots('picked-up', page.locator('.seam').first());
     await page.setViewportSize({ width: 390, height: 844 });
     await expect(page.getByText('Picked up twice where it left off. Nothing is missing.')).toBeVisible();
     await expect(page.getByText('Picked up where it left off').first()).toBeHidden();
