@@ -82,6 +82,8 @@ struct Run<'a> {
     ending: Option<(Outcome, Option<String>, Option<TurnError>)>,
     /// Upstream broke past the first content: claim again over itself.
     restart: bool,
+    /// The last claim over itself was refused, and what stands at its key was looked at since.
+    refused: bool,
     stop: bool,
     releasing: bool,
     /// Nothing is read from Claude just now.
@@ -116,6 +118,7 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         ticked: (Instant::now(), turns.inner.clock.local()),
         ending: None,
         restart: false,
+        refused: false,
         releasing: false,
         paused: false,
     };
@@ -504,7 +507,12 @@ impl Run<'_> {
             Ok(true) => {}
             // A stop got in between, or another runner.
             Ok(false) => {
+                let refused = std::mem::replace(&mut self.refused, true);
                 tokio::time::sleep(Duration::from_millis(100)).await;
+                if refused {
+                    // Nothing stands at the key that would say why: the turn is done or gone.
+                    return Some(Done::Fenced);
+                }
                 self.look();
                 self.restart = true;
                 return None;
@@ -515,6 +523,7 @@ impl Run<'_> {
             }
         }
         self.awake();
+        self.refused = false;
         if let Err(fault) = self.log.apply(seq, &segment) {
             tracing::error!(turn = %self.live.turn.id, %fault, "a claim that cannot follow");
             return Some(Done::Fenced);
