@@ -22,6 +22,8 @@ pub struct Assets {
     /// The module that loads both and starts the page.
     pub boot: String,
     pub css: String,
+    /// What only the sign-in and the admin pages need beside it.
+    pub desk: String,
 }
 
 const VIEWPORT: &str = "width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content";

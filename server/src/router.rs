@@ -6,7 +6,7 @@
 //! 3. `catch_panic`: a 500 instead of a broken connection.
 //! 4. `origin`: another site's POST ends here, before anything is read or anybody known.
 //! 5. then `/healthz` and the site's files, which know no user;
-//! 6. or `identify`, and behind it pages and API.
+//! 6. or `identify`, which lets nobody past but to `/sign-in` where a code is asked for, and behind it pages and API.
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use axum::{
 };
 
 use crate::{
-    http::{access_log, api, assets, errors, headers, health, identify, live, origin, pages, theme},
+    http::{access_log, api, assets, errors, headers, health, identify, live, origin, pages, sign_in, theme},
     state::{RequestId, SharedState},
 };
 
@@ -29,6 +29,7 @@ pub fn router(state: SharedState) -> Router {
         .route("/", get(pages::new))
         .route("/c/{id}", get(pages::chat))
         .route("/c/{id}/live", get(live::handler))
+        .route("/sign-in", get(sign_in::show).post(sign_in::enter).fallback(get_or_post))
         .route("/theme", post(theme::choose).fallback(only_post))
         .route("/api/{*path}", any(api::handler))
         .fallback(pages::fallback)
@@ -53,6 +54,10 @@ async fn only_get(req: Request) -> Response {
 
 async fn only_post(req: Request) -> Response {
     refuse(&req, "POST")
+}
+
+async fn get_or_post(req: Request) -> Response {
+    refuse(&req, "GET, POST")
 }
 
 fn refuse(req: &Request, allowed: &'static str) -> Response {

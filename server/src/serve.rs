@@ -5,7 +5,7 @@ use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, signal::unix};
 
 use crate::{
-    auth::{identity::Identity, secret},
+    auth::{door::Door, identity::Identity, secret},
     clock::Clock,
     compose,
     config::{Config, Secret, Signing, Store},
@@ -77,6 +77,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let after_request: Option<AfterRequest> = config.lambda.then(|| Arc::new(move || at_requests.if_due()) as _);
     let state = AppState {
         identity,
+        door: Door::new(config.access.code.clone(), None),
         clock,
         limits: config.limits,
         assets: Arc::new(site),

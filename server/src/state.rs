@@ -4,7 +4,13 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use app::{backend::SharedBackend, domain::UserId, shell::Assets};
 
-use crate::{auth::identity::Identity, clock::Clock, config::Limits, http::forms::FormReply, turn::Host};
+use crate::{
+    auth::{door::Door, identity::Identity},
+    clock::Clock,
+    config::Limits,
+    http::forms::FormReply,
+    turn::Host,
+};
 
 /// Joins an answer to its log line: a ULID, in the header `x-request-id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub type AfterRequest = Arc<dyn Fn() + Send + Sync>;
 /// The router's state.
 pub struct AppState {
     pub identity: Identity,
+    /// Who is let in.
+    pub door: Door,
     pub clock: Clock,
     pub limits: Limits,
     pub assets: Arc<Assets>,

@@ -29,6 +29,26 @@ pub const VARIABLES: &[Variable] = &[
         "generated and kept in the data directory",
         "signs cookies: any text of 32 bytes and more; several, separated by commas: the first signs, all verify; required on Lambda",
     ),
+    (
+        "OUTLAST_ACCESS",
+        "open; required on Lambda",
+        "open: whoever has the address may chat; code: whoever has the access code",
+    ),
+    ("OUTLAST_ACCESS_CODE_HASH", "", "the access code, as outlast hash prints it"),
+    (
+        "OUTLAST_ADMIN_PASSWORD_HASH",
+        "generated, printed once and kept in the data directory, with the embedded store; else there is no admin",
+        "the admin's password, as outlast hash prints it",
+    ),
+    ("OUTLAST_DAILY_USD", "none; required on Lambda", "most dollars that all replies of a day (UTC) may cost"),
+    ("OUTLAST_DAILY_USD_USER", "", "the same for one user's replies"),
+    ("OUTLAST_TURNS_A_MINUTE", "20; none on loopback", "messages a minute that one user may send; 0 for no limit"),
+    ("OUTLAST_TURNS_A_MINUTE_ADDRESS", "60; none on loopback", "the same for one network address"),
+    (
+        "OUTLAST_RUNNING_TURNS",
+        "5; none on loopback",
+        "replies that may be written for one user at once; 0 for no limit",
+    ),
     ("OUTLAST_LEASE_MS", "10000", "a turn's log that stands still so long is abandoned; 1000 or more"),
     ("OUTLAST_FLUSH_MS", "300", "text is stored at least this often; at most a third of the lease"),
     (

@@ -130,6 +130,7 @@ fn route(path: &str) -> &'static str {
         "/" => "/",
         "/healthz" => "/healthz",
         "/theme" => "/theme",
+        "/sign-in" => "/sign-in",
         _ if path.starts_with("/api/") => "/api/*",
         _ if path.starts_with("/pkg/") => "/pkg/*",
         _ => match path.strip_prefix("/c/").map(|rest| rest.split_once('/')) {

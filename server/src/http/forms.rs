@@ -51,7 +51,7 @@ impl FormReply {
 }
 
 /// A path on this site, and nothing that a browser would read as another host.
-fn is_path(to: &str) -> bool {
+pub(super) fn is_path(to: &str) -> bool {
     to.starts_with('/') && !to[1..].starts_with(['/', '\\']) && to.bytes().all(|b| b.is_ascii_graphic())
 }
 

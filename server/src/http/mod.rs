@@ -1,6 +1,7 @@
 //! The edge: everything between a socket and the backend. `router` puts it together.
 
 pub mod access_log;
+pub mod address;
 pub mod api;
 pub mod assets;
 pub mod connection;
@@ -14,4 +15,5 @@ pub mod limits;
 pub mod live;
 pub mod origin;
 pub mod pages;
+pub mod sign_in;
 pub mod theme;

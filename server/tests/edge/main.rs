@@ -11,4 +11,5 @@ mod forms;
 mod headers;
 mod live;
 mod pages;
+mod sign_in;
 mod support;

@@ -20,7 +20,7 @@ use app::{
     sse::{EventStream, Frame},
 };
 use server::{
-    auth::identity::Identity,
+    auth::{door::Door, identity::Identity},
     clock::Clock,
     config::{Limits, Secret},
     http::{
@@ -170,6 +170,15 @@ impl Server {
     }
 
     pub(crate) async fn with(limits: Limits, patience: Patience) -> Self {
+        Self::behind(Door::new(None, None), limits, patience).await
+    }
+
+    /// Behind an access code.
+    pub(crate) async fn guarded(door: Door) -> Self {
+        Self::behind(door, Limits::default(), Patience::default()).await
+    }
+
+    async fn behind(door: Door, limits: Limits, patience: Patience) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let site = tempfile::tempdir().unwrap();
         build(site.path());
@@ -181,6 +190,7 @@ impl Server {
         let counting = Arc::clone(&requests);
         let state = AppState {
             identity: Identity::new(&Secret::new(SECRET), &[], clock.clone()),
+            door,
             clock: clock.clone(),
             limits,
             assets: Arc::new(assets::load(site.path()).unwrap()),
@@ -217,7 +227,7 @@ impl Server {
     /// The cookie of a user.
     pub(crate) fn cookie(&self, user: UserId) -> String {
         let identity = Identity::new(&Secret::new(SECRET), &[], self.clock.clone());
-        format!("outlast_id={}", identity.sign(user, self.clock.now()))
+        format!("outlast_id={}", identity.sign(user, None, self.clock.now()))
     }
 
     /// Gives a user a session.
@@ -255,7 +265,13 @@ fn build(site: &Path) {
     let pkg = site.join("pkg/0123abcd");
     std::fs::create_dir_all(&pkg).unwrap();
     let mut manifest = String::new();
-    for (key, name) in [("js", "outlast.js"), ("wasm", "outlast.wasm"), ("boot", "boot.js"), ("css", "outlast.css")] {
+    for (key, name) in [
+        ("js", "outlast.js"),
+        ("wasm", "outlast.wasm"),
+        ("boot", "boot.js"),
+        ("css", "outlast.css"),
+        ("desk", "desk.css"),
+    ] {
         std::fs::write(pkg.join(name), format!("plain {name}")).unwrap();
         std::fs::write(pkg.join(format!("{name}.br")), format!("brotli {name}")).unwrap();
         std::fs::write(pkg.join(format!("{name}.gz")), format!("gzip {name}")).unwrap();
