@@ -12,7 +12,7 @@ use crate::{
     serve::StartError,
     state::{BackendFactory, RequestContext},
     storage::{Keys, Store, StoreConfig},
-    turn::{TurnConfig, Turns},
+    turn::{TurnConfig, Turns, budget::Budget},
 };
 
 /// Most tokens of a reply, unless the configuration or the model says less.
@@ -101,6 +101,9 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
             resident: !config.lambda,
         },
     );
+    if let Some(budget) = Budget::new(store.clone(), clock.clone(), config.caps) {
+        turns.set_budget(budget);
+    }
     let chat = ChatConfig {
         model: config.claude.model.clone(),
         max_tokens: config.claude.max_tokens.map_or(MAX_TOKENS, u64::from),
@@ -111,6 +114,7 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
         retention_days: config.store.retention_days.into(),
         prompt_chars: config.limits.max_prompt_chars,
         title_chars: config.limits.max_title_chars,
+        running: config.pace.running,
     };
     let chat = Chat::new(store, turns.clone(), Models::new(claude), clock.clone(), chat);
     let backend: BackendFactory = Arc::new(move |context: RequestContext| {

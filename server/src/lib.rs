@@ -9,6 +9,7 @@ pub mod compose;
 pub mod config;
 pub mod http;
 pub mod operator;
+pub mod prices;
 pub mod report;
 pub mod router;
 pub mod serve;

@@ -12,6 +12,7 @@ use crate::{
     http::{
         assets,
         connection::{self, Patience},
+        pace::Paces,
     },
     report::Reporter,
     router::router,
@@ -78,6 +79,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let state = AppState {
         identity,
         door: Door::new(config.access.code.clone(), None),
+        pace: Paces::new(config.pace),
         clock,
         limits: config.limits,
         assets: Arc::new(site),

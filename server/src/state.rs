@@ -8,7 +8,7 @@ use crate::{
     auth::{door::Door, identity::Identity},
     clock::Clock,
     config::Limits,
-    http::forms::FormReply,
+    http::{forms::FormReply, pace::Paces},
     turn::Host,
 };
 
@@ -44,6 +44,8 @@ pub struct AppState {
     pub identity: Identity,
     /// Who is let in.
     pub door: Door,
+    /// How fast turns may be sent.
+    pub pace: Paces,
     pub clock: Clock,
     pub limits: Limits,
     pub assets: Arc<Assets>,

@@ -2,6 +2,7 @@
 
 pub mod backend;
 mod errors;
+mod gate;
 mod history;
 mod prompt;
 mod send;
@@ -33,6 +34,8 @@ pub struct ChatConfig {
     pub prompt_chars: usize,
     /// Longest title, in characters.
     pub title_chars: usize,
+    /// Most turns of one user that may run at once.
+    pub running: Option<u32>,
 }
 
 /// Everything that chats need. Cheap to clone.
@@ -47,13 +50,23 @@ struct Inner {
     models: Models,
     clock: Clock,
     config: ChatConfig,
+    counts: gate::Counts,
 }
 
 impl Chat {
     /// Makes it, and tells `turns` where prompts come from.
     #[must_use]
     pub fn new(store: Store, turns: Turns, models: Models, clock: Clock, config: ChatConfig) -> Self {
-        let chat = Self { inner: Arc::new(Inner { store, turns: turns.clone(), models, clock, config }) };
+        let chat = Self {
+            inner: Arc::new(Inner {
+                store,
+                turns: turns.clone(),
+                models,
+                clock,
+                config,
+                counts: gate::Counts::default(),
+            }),
+        };
         turns.set_prompts(Arc::new(chat.clone()));
         chat
     }

@@ -14,6 +14,7 @@ pub mod identify;
 pub mod limits;
 pub mod live;
 pub mod origin;
+pub mod pace;
 pub mod pages;
 pub mod sign_in;
 pub mod theme;

@@ -7,6 +7,7 @@
 //! | turn | `TURN#<id>` | `TURN` |
 //! | its log | `TURN#<id>` | `LOG#<sequence, 10 digits>` |
 //! | what a user's turns used in a day | `USAGE#<user>` | `<yyyy-mm-dd>` |
+//! | what a process spent in a day | `SPENT#<yyyy-mm-dd>` | `<boot>` |
 //!
 //! | index | partition | sort | holds |
 //! |---|---|---|---|
@@ -45,6 +46,10 @@ pub(super) fn turn_pk(id: TurnId) -> String {
 
 pub(super) fn usage_pk(user: UserId) -> String {
     format!("USAGE#{user}")
+}
+
+pub(super) fn spent_pk(day: &str) -> String {
+    format!("SPENT#{day}")
 }
 
 pub(super) fn log_sk(seq: u64) -> String {

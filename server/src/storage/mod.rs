@@ -23,6 +23,7 @@ pub mod segment;
 mod send;
 mod session;
 mod session_list;
+mod spent;
 mod turn;
 mod usage;
 

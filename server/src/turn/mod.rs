@@ -3,6 +3,7 @@
 //! `content`, `log`, `writer` and `follow` are pure; `runner`, `follower`, `stop` and `sweeper` bring the store,
 //! Claude and the clock to them. There is one way from the model to a person: runner → log → follower.
 
+pub mod budget;
 mod compact;
 pub mod content;
 pub mod follow;
@@ -42,13 +43,14 @@ use crate::{
     storage::{By, Kind, Segment, Store, StoreError, StoreErrorKind, TurnItem},
 };
 
-pub use self::{follower::Follower, sweeper::Tended};
 use self::{
+    budget::Budget,
     hub::{Busy, Hub},
     log::Log,
     metrics::Metrics,
     writer::{Author, random_nonce},
 };
+pub use self::{follower::Follower, sweeper::Tended};
 
 /// The turn log's times and limits.
 #[derive(Debug, Clone)]
@@ -108,6 +110,7 @@ struct Inner {
     hub: Hub,
     metrics: Arc<Metrics>,
     prompts: OnceLock<Arc<dyn PromptSource>>,
+    budget: OnceLock<Budget>,
     /// True once the process is to end: nothing is claimed any more, runners release, followers close.
     closing: signal::Sender<bool>,
     /// Wakes the sweeper before its time.
@@ -141,6 +144,7 @@ impl Turns {
             hub: Hub::default(),
             metrics: Arc::default(),
             prompts: OnceLock::new(),
+            budget: OnceLock::new(),
             closing: signal::channel(false).0,
             sweep: Notify::new(),
             left_alone: Mutex::default(),
@@ -151,6 +155,17 @@ impl Turns {
     /// Says where prompts come from. Once, at start.
     pub fn set_prompts(&self, prompts: Arc<dyn PromptSource>) {
         let _ = self.inner.prompts.set(prompts);
+    }
+
+    /// Says what may be spent. Once, at start; without it, anything.
+    pub fn set_budget(&self, budget: Budget) {
+        let _ = self.inner.budget.set(budget);
+    }
+
+    /// What may be spent, where that is capped.
+    #[must_use]
+    pub fn budget(&self) -> Option<&Budget> {
+        self.inner.budget.get()
     }
 
     #[must_use]

@@ -10,6 +10,7 @@ mod files;
 mod forms;
 mod headers;
 mod live;
+mod pace;
 mod pages;
 mod sign_in;
 mod support;

@@ -22,10 +22,11 @@ use app::{
 use server::{
     auth::{door::Door, identity::Identity},
     clock::Clock,
-    config::{Limits, Secret},
+    config::{Limits, Pace, Secret},
     http::{
         assets,
         connection::{self, Patience},
+        pace::Paces,
     },
     router::router,
     state::{AppState, RequestContext},
@@ -170,15 +171,20 @@ impl Server {
     }
 
     pub(crate) async fn with(limits: Limits, patience: Patience) -> Self {
-        Self::behind(Door::new(None, None), limits, patience).await
+        Self::behind(Door::new(None, None), Pace::default(), limits, patience).await
     }
 
     /// Behind an access code.
     pub(crate) async fn guarded(door: Door) -> Self {
-        Self::behind(door, Limits::default(), Patience::default()).await
+        Self::behind(door, Pace::default(), Limits::default(), Patience::default()).await
     }
 
-    async fn behind(door: Door, limits: Limits, patience: Patience) -> Self {
+    /// With a limit to how fast one may send.
+    pub(crate) async fn paced(pace: Pace) -> Self {
+        Self::behind(Door::new(None, None), pace, Limits::default(), Patience::default()).await
+    }
+
+    async fn behind(door: Door, pace: Pace, limits: Limits, patience: Patience) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let site = tempfile::tempdir().unwrap();
         build(site.path());
@@ -191,6 +197,7 @@ impl Server {
         let state = AppState {
             identity: Identity::new(&Secret::new(SECRET), &[], clock.clone()),
             door,
+            pace: Paces::new(pace),
             clock: clock.clone(),
             limits,
             assets: Arc::new(assets::load(site.path()).unwrap()),

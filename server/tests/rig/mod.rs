@@ -21,8 +21,9 @@ use server::{
     chat::{Chat, ChatConfig, backend::RequestBackend},
     claude::{Claude, Config, Models, Thinking, simulator},
     clock::Clock,
+    config::Caps,
     storage::{Store, StoreConfig, embedded::Embedded},
-    turn::{Host, TurnConfig, Turns},
+    turn::{Host, TurnConfig, Turns, budget::Budget},
 };
 
 /// Short times.
@@ -47,6 +48,9 @@ pub struct Rig {
     pub clock: Clock,
     /// Of one reply.
     pub max_tokens: u64,
+    /// Most turns of one user at once.
+    pub running: Option<u32>,
+    pub caps: Caps,
 }
 
 /// One "process".
@@ -85,6 +89,8 @@ impl Rig {
             simulator,
             clock: Clock::default(),
             max_tokens: 32_000,
+            running: None,
+            caps: Caps::default(),
         };
         rig.server(true).store.init().await.unwrap();
         rig
@@ -117,6 +123,9 @@ impl Rig {
             stall: Duration::from_secs(3),
         });
         let turns = Turns::new(store.clone(), claude.clone(), self.clock.clone(), config);
+        if let Some(budget) = Budget::new(store.clone(), self.clock.clone(), self.caps) {
+            turns.set_budget(budget);
+        }
         let chat = ChatConfig {
             model: "claude-sonnet-5-5".into(),
             max_tokens: self.max_tokens,
@@ -124,6 +133,7 @@ impl Rig {
             retention_days: 365,
             prompt_chars: 200_000,
             title_chars: 200,
+            running: self.running,
         };
         let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), self.clock.clone(), chat);
         Server { chat, turns, store }
