@@ -52,6 +52,10 @@ pub trait Backend: Send + Sync + 'static {
     fn carry_on(&self, turn: TurnId, message: MessageId) -> Fut<EventStream>;
     fn follow(&self, turn: TurnId, cursor: Cursor) -> Fut<EventStream>;
     fn stop(&self, turn: TurnId) -> Fut<()>;
+    /// About how many replies the day's budget still gives, once that is few.
+    fn replies_left(&self) -> Fut<Option<u32>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// As it is put into Leptos's context.

@@ -70,6 +70,14 @@ fn ended(message: &Message) -> Option<Ended> {
         }
         (Outcome::Complete, _) if wrote => return None,
         (Outcome::Complete, _) => plain(Cap::Stop, "Claude had nothing to say to this.", "", Way::Again),
+        (Outcome::Stopped, _) if message.error.as_ref().is_some_and(|e| e.code == "budget_spent") => {
+            let kept = if wrote {
+                "What was written is kept. The budget begins anew at 00:00 UTC."
+            } else {
+                "The budget begins anew at 00:00 UTC."
+            };
+            plain(Cap::Stop, "Today’s budget is spent, so the reply stops here.", kept, either)
+        }
         (Outcome::Stopped, _) => plain(Cap::Stop, "Stopped.", kept, either),
         (Outcome::Failed, _) if wrote => {
             plain(Cap::Fail, "The reply broke off and could not be carried on.", "What was written is kept.", either)

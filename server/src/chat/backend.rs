@@ -155,6 +155,15 @@ impl Backend for RequestBackend {
         })
     }
 
+    fn replies_left(&self) -> Fut<Option<u32>> {
+        let (chat, user) = (self.chat.clone(), self.user);
+        Box::pin(async move {
+            let Some(budget) = chat.inner.turns.budget() else { return Ok(None) };
+            budget.learn(user).await;
+            Ok(budget.replies_left(user))
+        })
+    }
+
     fn stop(&self, turn: TurnId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
         // One that runs here obeys at once, even while the store does not answer.
