@@ -132,7 +132,13 @@ there by 06:00, when the warehouse opens.\n\n```sql\nselect c.id, c.name from cu
 both with `cmp`.\n2. Night two\n\n- [x] Compare both files\n- [ ] Ship the new one\n";
 
 fn html(data: PageData) -> String {
-    let assets = Assets { js: "/a.js".into(), wasm: "/a.wasm".into(), boot: "/boot.js".into(), css: "/a.css".into() };
+    let assets = Assets {
+        js: "/a.js".into(),
+        wasm: "/a.wasm".into(),
+        boot: "/boot.js".into(),
+        css: "/a.css".into(),
+        ..Assets::default()
+    };
     let owner = Owner::new();
     // Where the browser finds texts that are apart; nothing to see.
     let html = owner.with(|| shell(Arc::new(data), Arc::new(assets)).to_html()).replace("<!>", "");

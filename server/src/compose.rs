@@ -24,6 +24,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 pub struct Composed {
     pub backend: BackendFactory,
     pub turns: Turns,
+    pub store: Store,
     /// This process answers with its own simulator.
     pub simulator: bool,
     /// The store, where it is in this process: it ends last.
@@ -116,6 +117,7 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
         title_chars: config.limits.max_title_chars,
         running: config.pace.running,
     };
+    let kept = store.clone();
     let chat = Chat::new(store, turns.clone(), Models::new(claude), clock.clone(), chat);
     let backend: BackendFactory = Arc::new(move |context: RequestContext| {
         Arc::new(RequestBackend::new(chat.clone(), context.user, context.form, context.host))
@@ -123,6 +125,7 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
     Ok(Composed {
         backend,
         turns,
+        store: kept,
         simulator,
         #[cfg(feature = "embedded")]
         embedded,

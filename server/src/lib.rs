@@ -1,5 +1,6 @@
 //! Outlast's server: one library; the binary only parses and dispatches.
 
+pub mod admin;
 pub mod auth;
 pub mod chat;
 pub mod claude;

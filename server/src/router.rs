@@ -17,7 +17,7 @@ use axum::{
 };
 
 use crate::{
-    http::{access_log, api, assets, errors, headers, health, identify, live, origin, pages, sign_in, theme},
+    http::{access_log, admin, api, assets, errors, headers, health, identify, live, origin, pages, sign_in, theme},
     state::{RequestId, SharedState},
 };
 
@@ -29,6 +29,7 @@ pub fn router(state: SharedState) -> Router {
         .route("/", get(pages::new))
         .route("/c/{id}", get(pages::chat))
         .route("/c/{id}/live", get(live::handler))
+        .merge(admin::routes(&state))
         .route("/sign-in", get(sign_in::show).post(sign_in::enter).fallback(get_or_post))
         .route("/theme", post(theme::choose).fallback(only_post))
         .route("/api/{*path}", any(api::handler))

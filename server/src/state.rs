@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use app::{backend::SharedBackend, domain::UserId, shell::Assets};
 
 use crate::{
+    admin::Admin,
     auth::{door::Door, identity::Identity},
     clock::Clock,
     config::Limits,
@@ -46,6 +47,10 @@ pub struct AppState {
     pub door: Door,
     /// How fast turns may be sent.
     pub pace: Paces,
+    /// What admins see; none where there are no admins.
+    pub admin: Option<Admin>,
+    /// A turn's log that stands still so long is abandoned. Milliseconds.
+    pub lease_ms: u64,
     pub clock: Clock,
     pub limits: Limits,
     pub assets: Arc<Assets>,

@@ -194,6 +194,15 @@ fn state(place: Place, message: &Message, ended: &Ended, alert: bool) -> String 
     said(ended.cap, &[class, role].concat(), &text(&ended.what), ended.kept, &actions)
 }
 
+/// How a finished reply ended and how often it was carried on, for who only reads: without the ways on.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn words(message: &Message) -> String {
+    let failed = if message.outcome == Some(Outcome::Failed) { " state-fail" } else { "" };
+    let ended = ended(message).map(|e| said(e.cap, failed, &text(&e.what), e.kept, ""));
+    [ended.unwrap_or_default(), seams(message)].concat()
+}
+
 /// A state in words, `what` and `kept`, with the mark at the line's end and the ways on.
 #[must_use]
 pub fn said(cap: Cap, class: &str, what: &str, kept: &str, actions: &str) -> String {

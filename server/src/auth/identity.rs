@@ -95,15 +95,19 @@ impl Identity {
     /// place where plain http is meant to work.
     #[must_use]
     pub fn set_cookie(&self, user: UserId, mark: Option<&str>, loopback: bool) -> HeaderValue {
-        let value = self.sign(user, mark, self.clock.now());
+        let value = self.sign_with(user, mark, self.clock.now());
         let secure = if loopback { "" } else { "; Secure" };
         let cookie = format!("{COOKIE}={value}; Max-Age={LIFE}; Path=/; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::from_str(&cookie).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// The cookie's value.
+    /// The cookie's value, of a user whom no code let in.
     #[must_use]
-    pub fn sign(&self, user: UserId, mark: Option<&str>, issued: Timestamp) -> String {
+    pub fn sign(&self, user: UserId, issued: Timestamp) -> String {
+        self.sign_with(user, None, issued)
+    }
+
+    fn sign_with(&self, user: UserId, mark: Option<&str>, issued: Timestamp) -> String {
         let mut signed = format!("{user}.{}", issued.seconds());
         if let Some(mark) = mark {
             signed.push('.');
@@ -190,7 +194,7 @@ mod tests {
     fn whatever_is_changed_in_it_makes_a_new_user() {
         let identity = Identity::new(&secret(1), &[], Clock::default());
         let user = identity.of(&HeaderMap::new()).user;
-        let good = identity.sign(user, None, Clock::default().now());
+        let good = identity.sign(user, Clock::default().now());
         for i in 0..good.len() {
             let mut bad = good.clone().into_bytes();
             bad[i] = if bad[i] == b'A' { b'B' } else { b'A' };
@@ -211,10 +215,10 @@ mod tests {
         let identity = Identity::new(&secret(1), &[], Clock::default());
         let (user, now) = (identity.of(&HeaderMap::new()).user, Clock::default().now());
         let of = |value: &str| identity.of(&with(&format!("{COOKIE}={value}")));
-        let marked = identity.sign(user, Some("abc"), now);
+        let marked = identity.sign_with(user, Some("abc"), now);
         assert_eq!(of(&marked), Known { user, mark: Some("abc".into()), new: false, issue: false });
         let (plain_signed, plain_mac) = {
-            let plain = identity.sign(user, None, now);
+            let plain = identity.sign(user, now);
             let (signed, mac) = plain.rsplit_once('.').unwrap();
             (signed.to_owned(), mac.to_owned())
         };
@@ -224,7 +228,7 @@ mod tests {
             format!("{plain_signed}.{marked_mac}"),
             format!("{marked_signed}.{plain_mac}"),
             marked.replace("abc", "abd"),
-            identity.sign(user, Some("abc.d"), now),
+            identity.sign_with(user, Some("abc.d"), now),
         ] {
             assert!(of(&forged).new, "{forged}");
         }

@@ -130,6 +130,15 @@ pub async fn enter(State(state): State<SharedState>, Extension(asker): Extension
     } else {
         ([(header::CONTENT_TYPE, "application/json")], "{}").into_response()
     };
+    if let (Entered::Admin, Some(admin), Some(mark)) = (entered, &state.admin, state.door.admin_mark()) {
+        let token = match admin.sign_in(&mark, asker.address).await {
+            Ok(token) => token,
+            Err(error) => return errors::page(&error, &asker.request_id, &state.assets),
+        };
+        if let Some(cookie) = super::admin::signed_in(&token, &parts.headers) {
+            res.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
     // A cookie that was never let in may be one that somebody else has too, and gave them: what they write from now on
     // is a new user's. One that was, by this code or an older one, stays who it is.
     let fresh = state.door.guarded() && asker.mark.is_none();

@@ -3,6 +3,7 @@
 //! One adapter, the real DynamoDB client at a configurable endpoint: Amazon's, DynamoDB Local or the embedded engine.
 //! Every update has the condition that its item exists and isn't deleted; apart from counters nothing upserts.
 
+mod admin;
 mod attr;
 mod capacity;
 mod client;
@@ -36,6 +37,7 @@ use std::{
 use aws_sdk_dynamodb::Client;
 
 pub use self::{
+    admin::{AdminSession, AuditEntry},
     capacity::CapacityTotals,
     compact::{CompactTx, Compacted},
     error::{StoreError, StoreErrorKind},

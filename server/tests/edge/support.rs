@@ -198,6 +198,8 @@ impl Server {
             identity: Identity::new(&Secret::new(SECRET), &[], clock.clone()),
             door,
             pace: Paces::new(pace),
+            admin: None,
+            lease_ms: 10_000,
             clock: clock.clone(),
             limits,
             assets: Arc::new(assets::load(site.path()).unwrap()),
@@ -234,7 +236,7 @@ impl Server {
     /// The cookie of a user.
     pub(crate) fn cookie(&self, user: UserId) -> String {
         let identity = Identity::new(&Secret::new(SECRET), &[], self.clock.clone());
-        format!("outlast_id={}", identity.sign(user, None, self.clock.now()))
+        format!("outlast_id={}", identity.sign(user, self.clock.now()))
     }
 
     /// Gives a user a session.
