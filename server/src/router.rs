@@ -21,17 +21,45 @@ use crate::{
     state::{RequestId, SharedState},
 };
 
+/// Routes, and the list of their paths, from one table: who goes through the list misses none.
+macro_rules! routes {
+    ($(#[$doc:meta])* $list:ident, $routes:ident: $($path:literal => $route:expr,)*) => {
+        $(#[$doc])*
+        pub const $list: &[&str] = &[$($path),*];
+
+        fn $routes() -> Router<SharedState> {
+            Router::new()$(.route($path, $route))*
+        }
+    };
+}
+
+routes! {
+    /// The paths that know who asks, but for the API's, which are `app::api::ENDPOINTS`.
+    PAGES, page_routes:
+    "/" => get(pages::new),
+    "/c/{id}" => get(pages::chat),
+    "/c/{id}/live" => get(live::handler),
+    "/sign-in" => get(sign_in::show).post(sign_in::enter).fallback(get_or_post),
+    "/theme" => post(theme::choose).fallback(only_post),
+}
+
+routes! {
+    /// The paths that are for admins only.
+    ADMIN, admin_routes:
+    "/admin" => get(admin::list),
+    "/admin/sessions/{id}" => get(admin::session),
+    "/admin/audit" => get(admin::audit),
+    "/admin/sign-out" => post(admin::sign_out).fallback(only_post),
+    "/admin/sign-out-everywhere" => post(admin::sign_out_everywhere).fallback(only_post),
+    "/admin/{*rest}" => get(admin::missing),
+}
+
 /// The whole service.
 pub fn router(state: SharedState) -> Router {
     // Once a process; a second router finds it done.
     let _ = any_spawner::Executor::init_tokio();
-    let known = Router::new()
-        .route("/", get(pages::new))
-        .route("/c/{id}", get(pages::chat))
-        .route("/c/{id}/live", get(live::handler))
-        .merge(admin::routes(&state))
-        .route("/sign-in", get(sign_in::show).post(sign_in::enter).fallback(get_or_post))
-        .route("/theme", post(theme::choose).fallback(only_post))
+    let known = page_routes()
+        .merge(admin_routes().layer(from_fn_with_state(state.clone(), admin::guard)))
         .route("/api/{*path}", any(api::handler))
         .fallback(pages::fallback)
         .method_not_allowed_fallback(only_get)

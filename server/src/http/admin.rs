@@ -7,12 +7,10 @@ use app::{
     pages::admin::{self as pages, AuditPage, Frame, Line, ListPage, Row, SessionView, TurnLog},
 };
 use axum::{
-    Router,
     extract::{Extension, Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn_with_state},
+    middleware::Next,
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
 };
 
 use super::{access_log::Failed, errors, forms, identify::Asker, theme};
@@ -29,21 +27,9 @@ const COOKIE: &str = "outlast_admin";
 
 /// The admin of this request, and who of them asks.
 #[derive(Clone)]
-struct Here {
+pub(crate) struct Here {
     admin: Admin,
     who: Signed,
-}
-
-/// The routes, behind their own door.
-pub fn routes(state: &SharedState) -> Router<SharedState> {
-    Router::new()
-        .route("/admin", get(list))
-        .route("/admin/sessions/{id}", get(session))
-        .route("/admin/audit", get(audit))
-        .route("/admin/sign-out", post(sign_out))
-        .route("/admin/sign-out-everywhere", post(sign_out_everywhere))
-        .route("/admin/{*rest}", get(missing))
-        .layer(from_fn_with_state(state.clone(), guard))
 }
 
 fn set_cookie(value: &str, life: u64, headers: &HeaderMap) -> Option<HeaderValue> {
@@ -58,7 +44,7 @@ pub(super) fn signed_in(token: &str, headers: &HeaderMap) -> Option<HeaderValue>
 }
 
 /// Lets admins past, and nobody else.
-async fn guard(
+pub(crate) async fn guard(
     State(state): State<SharedState>,
     Extension(asker): Extension<Asker>,
     mut req: Request,
@@ -117,7 +103,8 @@ fn failed(state: &SharedState, asker: &Asker, error: &ApiError) -> Response {
     errors::page(error, &asker.request_id, &state.assets)
 }
 
-async fn missing(State(state): State<SharedState>, req: Request) -> Response {
+/// What there is not under `/admin`.
+pub(crate) async fn missing(State(state): State<SharedState>, req: Request) -> Response {
     not_found(&state, req.headers(), "There is no such page.")
 }
 
@@ -173,7 +160,8 @@ fn narrowed(query: &Query) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
-async fn list(
+/// `/admin`: sessions of all users.
+pub(crate) async fn list(
     State(state): State<SharedState>,
     Extension(asker): Extension<Asker>,
     Extension(here): Extension<Here>,
@@ -222,7 +210,8 @@ async fn list(
     answer(pages::list(&frame(&state, req.headers()), &page), status, None)
 }
 
-async fn audit(
+/// `/admin/audit`.
+pub(crate) async fn audit(
     State(state): State<SharedState>,
     Extension(asker): Extension<Asker>,
     Extension(here): Extension<Here>,
@@ -247,7 +236,8 @@ async fn audit(
     answer(pages::audit(&frame(&state, req.headers()), &page), StatusCode::OK, None)
 }
 
-async fn session(
+/// `/admin/sessions/{id}`.
+pub(crate) async fn session(
     State(state): State<SharedState>,
     Extension(asker): Extension<Asker>,
     Extension(here): Extension<Here>,
@@ -336,7 +326,8 @@ fn turn_log(turn: &TurnItem, number: usize, told: timeline::Timeline) -> TurnLog
     }
 }
 
-async fn sign_out(
+/// The form that signs this admin out.
+pub(crate) async fn sign_out(
     State(state): State<SharedState>,
     Extension(asker): Extension<Asker>,
     Extension(here): Extension<Here>,
@@ -345,7 +336,8 @@ async fn sign_out(
     leave(&state, &asker, req.headers(), here.admin.sign_out(&here.who).await)
 }
 
-async fn sign_out_everywhere(
+/// The form that signs all admins out.
+pub(crate) async fn sign_out_everywhere(
     State(state): State<SharedState>,
     Extension(asker): Extension<Asker>,
     Extension(here): Extension<Here>,
