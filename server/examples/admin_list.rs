@@ -55,7 +55,11 @@ async fn measure(what: &str, store: &Store, admin: &Admin, filter: &Filter) {
     }
     times.sort_unstable();
     let ms = |d: Duration| d.as_secs_f64() * 1000.0;
-    println!("  {what:<34} {rows:>3} rows, p50 {:>7.1} ms, worst {:>7.1} ms, {units} read units", ms(times[10]), ms(times[19]));
+    println!(
+        "  {what:<34} {rows:>3} rows, p50 {:>7.1} ms, worst {:>7.1} ms, {units} read units",
+        ms(times[10]),
+        ms(times[19])
+    );
 }
 
 #[tokio::main]

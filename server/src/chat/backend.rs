@@ -159,8 +159,7 @@ impl Backend for RequestBackend {
         let (chat, user) = (self.chat.clone(), self.user);
         Box::pin(async move {
             let Some(budget) = chat.inner.turns.budget() else { return Ok(None) };
-            budget.learn(user).await;
-            Ok(budget.replies_left(user))
+            Ok(budget.replies_left(user).await)
         })
     }
 

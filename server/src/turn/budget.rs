@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -52,6 +55,8 @@ struct Inner {
     state: Mutex<State>,
     /// One exchange with the table at a time.
     exchange: AsyncMutex<()>,
+    /// One is under way, or about to be, for those that need not wait for it.
+    asked: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -59,8 +64,9 @@ struct State {
     day: String,
     /// What the other processes spent, when it was last read.
     others: u64,
-    /// What turns that ended here cost.
+    /// What turns that ended here cost, and how many they were.
     ended: u64,
+    ended_turns: u64,
     /// What the table says of this process.
     told: u64,
     running: HashMap<TurnId, Running>,
@@ -107,6 +113,11 @@ impl State {
         done + self.running.values().filter(|r| r.user == user).map(Running::today).sum::<u64>()
     }
 
+    /// Whether what is known of a user's day was read too long ago.
+    fn is_old(&self, user: UserId) -> bool {
+        self.users.get(&user).is_none_or(|known| known.at.elapsed() >= USER_AGE)
+    }
+
     /// Whether the cap may be met before one looks again.
     fn near(&self, cap: u64) -> bool {
         match self.speed {
@@ -123,8 +134,8 @@ impl Budget {
     pub fn new(store: Store, clock: Clock, caps: Caps) -> Option<Self> {
         (caps != Caps::default()).then(|| {
             let process = format!("{:032x}", crate::clock::random_u128());
-            let (state, exchange) = (Mutex::default(), AsyncMutex::default());
-            Self(Arc::new(Inner { store, clock, caps, process, state, exchange }))
+            let (state, exchange, asked) = (Mutex::default(), AsyncMutex::default(), AtomicBool::new(false));
+            Self(Arc::new(Inner { store, clock, caps, process, state, exchange, asked }))
         })
     }
 
@@ -154,18 +165,24 @@ impl Budget {
             let mut state = self.state();
             let entry = state.running.entry(turn).or_insert(Running { user, cost, before: 0 });
             entry.cost = entry.cost.max(cost);
-            let old = state.users.get(&user).is_none_or(|known| known.at.elapsed() >= USER_AGE);
-            (self.is_spent(&state, user), self.wants_exchange(&state), self.0.caps.user.is_some() && old)
+            let learn = self.0.caps.user.is_some() && state.is_old(user);
+            if learn {
+                // So that the next one does not ask as well.
+                let now = Instant::now();
+                state.users.entry(user).or_insert(Known { at: now, turns: 0, micros: 0 }).at = now;
+            }
+            (self.is_spent(&state, user), self.wants_exchange(&state), learn)
         };
         if learn {
             let budget = self.clone();
-            tokio::spawn(async move { budget.learn(user).await });
+            tokio::spawn(async move { budget.read(user).await });
         }
-        if exchange && let Ok(guard) = self.0.exchange.try_lock() {
-            // Held by the task itself: one at a time.
-            drop(guard);
+        if exchange && !self.0.asked.swap(true, Ordering::Relaxed) {
             let budget = self.clone();
-            tokio::spawn(async move { budget.exchange().await });
+            tokio::spawn(async move {
+                budget.exchange().await;
+                budget.0.asked.store(false, Ordering::Relaxed);
+            });
         }
         spent
     }
@@ -184,6 +201,7 @@ impl Budget {
             let before = state.running.remove(&turn).map_or(0, |r| r.before);
             let cost = cost.saturating_sub(before);
             state.ended += cost;
+            state.ended_turns += 1;
             if let Some(known) = state.users.get_mut(&user) {
                 known.turns += 1;
                 known.micros += cost;
@@ -247,16 +265,13 @@ impl Budget {
 
     /// Learns what a user has spent, if that was long ago. To be done beside something else, not before it.
     pub async fn learn(&self, user: UserId) {
-        if self.0.caps.user.is_none() {
-            return;
+        if self.0.caps.user.is_some() && self.state().is_old(user) {
+            self.read(user).await;
         }
-        let day = {
-            let state = self.state();
-            if state.users.get(&user).is_some_and(|known| known.at.elapsed() < USER_AGE) {
-                return;
-            }
-            state.day.clone()
-        };
+    }
+
+    async fn read(&self, user: UserId) {
+        let day = self.state().day.clone();
         match self.0.store.day_totals(user, &day).await {
             Ok(DayTotals { turns, micros, .. }) => {
                 let mut state = self.state();
@@ -273,18 +288,28 @@ impl Budget {
     }
 
     /// About how many replies are left for a user today, once a tenth or less of a budget is; by what their replies
-    /// cost so far.
-    #[must_use]
-    pub fn replies_left(&self, user: UserId) -> Option<u32> {
+    /// cost so far, or else everybody's here.
+    pub async fn replies_left(&self, user: UserId) -> Option<u32> {
+        self.learn(user).await;
+        let left = self.low(user)?;
+        if self.state().is_old(user) {
+            self.read(user).await;
+        }
         let state = self.state();
-        let known = state.users.get(&user).filter(|known| known.turns > 0);
-        let each = known.map(|k| k.micros / k.turns).filter(|each| *each > 0)?;
+        let known = state.users.get(&user).map_or((0, 0), |known| (known.micros, known.turns));
+        let each = [known, (state.ended, state.ended_turns)].into_iter().find_map(|(cost, n)| cost.checked_div(n));
+        let each = each.filter(|each| *each > 0)?;
+        Some(u32::try_from(left / each).unwrap_or(u32::MAX))
+    }
+
+    /// What is left of the budget that is nearest to its end, if that is a tenth or less.
+    fn low(&self, user: UserId) -> Option<u64> {
+        let state = self.state();
         let low = |cap: Option<u64>, spent: u64| {
             let left = cap?.saturating_sub(spent);
-            (left <= cap? / 10).then_some(left / each)
+            (left <= cap? / 10).then_some(left)
         };
-        let left = [low(self.0.caps.all, state.all()), low(self.0.caps.user, state.of(user))];
-        left.into_iter().flatten().min().map(|n| u32::try_from(n).unwrap_or(u32::MAX))
+        [low(self.0.caps.all, state.all()), low(self.0.caps.user, state.of(user))].into_iter().flatten().min()
     }
 }
 

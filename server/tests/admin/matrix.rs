@@ -60,7 +60,9 @@ fn call(path: &str, ids: &Ids) -> Call {
     let post = |body: String, names| Call { method: "POST", path: path.to_owned(), body, names };
     let page = |path: String, names| Call { method: "GET", path, body: String::new(), names };
     match path {
-        "/api/models" | "/api/sessions/list" | "/" | "/sign-in" | "/admin" | "/admin/audit" => get(String::new(), false),
+        "/api/models" | "/api/sessions/list" | "/" | "/sign-in" | "/admin" | "/admin/audit" => {
+            get(String::new(), false)
+        }
         "/api/sessions/create" => post(String::new(), false),
         "/theme" => post("theme=dark".into(), false),
         "/api/sessions/get" => get(format!("?session_id={session}"), true),

@@ -25,7 +25,8 @@ async fn an_admin_finds_anybodys_session_and_reads_it() {
     let server = rig.server(true);
     let site = Site::start(&rig, &server, false).await;
     let (ann, bob) = (rig.user(), rig.user());
-    let (letter, letter_turn) = talk(&rig, &server, ann, "Letter to the <b>landlord</b>", "tokens=20 rate=0 seed=1").await;
+    let (letter, letter_turn) =
+        talk(&rig, &server, ann, "Letter to the <b>landlord</b>", "tokens=60 rate=100 seed=1").await;
     let (bees, _) = talk(&rig, &server, bob, "How do bees count?", "tokens=9 rate=0 seed=2").await;
     let (failed, _) = talk(&rig, &server, bob, "Doomed", "status=400").await;
     let admin = site.admin().await;
@@ -64,7 +65,8 @@ async fn an_admin_finds_anybodys_session_and_reads_it() {
     let reply = &server.of(ann).get_session(letter, None, None).await.unwrap().messages[1].text;
     let words: Vec<&str> = reply.split_whitespace().take(3).collect();
     assert!(page.contains(&words.join(" ")), "{page}");
-    for part in ["Claimed", "Text, ", "Ended: complete", "tokens read", "role=\"img\"", "You are reading somebody else"] {
+    for part in ["Claimed", "Text, ", "Ended: complete", "tokens read", "role=\"img\"", "You are reading somebody else"]
+    {
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(!page.contains("<script") && !page.contains("style=\""), "no script, no inline style");
@@ -118,9 +120,9 @@ async fn a_list_is_paged_over_shards_and_days_without_a_gap() {
             let (status, html) = site.page(&path, &admin).await;
             assert_eq!(status, 200);
             pages += 1;
-            found.extend(html.match_indices("/admin/sessions/").map(|(i, _)| {
-                html[i + 16..i + 42].parse::<SessionId>().unwrap()
-            }));
+            found.extend(
+                html.match_indices("/admin/sessions/").map(|(i, _)| html[i + 16..i + 42].parse::<SessionId>().unwrap()),
+            );
             let Some(next) = html.split("rel=\"next\" href=\"").nth(1) else { break };
             path = next.split('"').next().unwrap().replace("&amp;", "&");
         }

@@ -41,8 +41,7 @@ pub(crate) struct Site {
 /// A site as the build leaves it.
 fn build(site: &Path) {
     let mut manifest = String::new();
-    for (key, name) in
-        [("js", "a.js"), ("wasm", "a.wasm"), ("boot", "boot.js"), ("css", "a.css"), ("desk", "desk.css")]
+    for (key, name) in [("js", "a.js"), ("wasm", "a.wasm"), ("boot", "boot.js"), ("css", "a.css"), ("desk", "desk.css")]
     {
         manifest += &format!("{key} pkg/0/{name}\n");
     }
