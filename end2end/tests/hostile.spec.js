@@ -111,6 +111,15 @@ test.describe('the hostile corpus', () => {
     // What was blocked or delayed would have come by now: a timer and a frame have passed in this page.
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 0))));
     expect(seen).toEqual({ ran: [], left: [], reports: [] });
+    // And would have been seen.
+    await page.evaluate(() => {
+      window.alert('seen');
+      new Image().src = 'https://evil.example/seen';
+      const script = document.createElement('script');
+      script.textContent = '1';
+      document.body.append(script);
+    });
+    await expect.poll(() => [seen.ran.length, seen.left.length, seen.reports.length]).toEqual([1, 1, 1]);
     await context.close();
   });
 
