@@ -14,8 +14,9 @@ usage: outlast [command]
 
 commands:
   serve                              serve pages and API over HTTP (the default)
+  worker                             work on what SQS delivers
   simulate --addr 127.0.0.1:PORT     answer as the Messages API does, with made-up replies
-  init                               create the table; may be repeated
+  init                               create the table, and queues where they are configured; may be repeated
 
 options:
   --help      this text
@@ -29,6 +30,7 @@ enum Command {
     Serve,
     Simulate(SocketAddr),
     Init,
+    Worker,
     Say(String),
 }
 
@@ -51,6 +53,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         (Some("simulate"), Some(addr)) => Ok(Command::Simulate(addr)),
         (Some("simulate"), None) => Err("simulate needs --addr, such as --addr 127.0.0.1:4000".into()),
         (Some("init"), _) => Ok(Command::Init),
+        (Some("worker"), _) => Ok(Command::Worker),
         (Some(name), _) => Err(format!("there is no command {name:?}; --help lists them").into()),
     }
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         }
         Command::Serve => run(serve::serve(configured()?)),
         Command::Init => run(serve::init(configured()?)),
+        Command::Worker => run(serve::worker(configured()?)),
         Command::Simulate(addr) => {
             telemetry::init(LogFormat::Text);
             run(serve::simulate(addr))

@@ -17,7 +17,7 @@ use axum::{
 };
 
 use crate::{
-    http::{access_log, api, assets, errors, headers, health, identify, live, origin, pages, theme},
+    http::{access_log, api, assets, errors, events, headers, health, identify, live, origin, pages, theme},
     state::{RequestId, SharedState},
 };
 
@@ -36,6 +36,7 @@ pub fn router(state: SharedState) -> Router {
         .layer(from_fn_with_state(state.clone(), identify::layer));
     Router::new()
         .route("/healthz", get(health::handler).fallback(only_get))
+        .route("/events", any(events::handler))
         .merge(assets::routes(&state.site))
         .merge(known)
         // Bodies are read, and bounded, by `limits::read` alone.

@@ -9,6 +9,7 @@ pub mod follow;
 mod follower;
 pub mod hub;
 pub mod log;
+mod look;
 pub mod metrics;
 mod mirror;
 mod runner;
@@ -28,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use app::domain::{TurnError, TurnId, Usage};
+use app::domain::{JobId, TurnError, TurnId, Usage};
 use tokio::{
     sync::{Notify, watch as signal},
     time::Instant,
@@ -37,10 +38,12 @@ use tokio::{
 use crate::{
     claude::{self, Claude},
     clock::Clock,
+    queue::{Note, Queue},
+    schema::Schema,
     storage::{By, Kind, Segment, Store, StoreError, TurnItem},
 };
 
-pub use self::{follower::Follower, sweeper::Tended};
+pub use self::{follower::Follower, look::Looked, sweeper::Tended};
 use self::{
     hub::{Busy, Hub},
     log::Log,
@@ -65,6 +68,9 @@ pub struct TurnConfig {
     pub resident: bool,
 }
 
+/// A turn is looked after so long after it began, at the earliest.
+const CHECK: Duration = Duration::from_secs(30);
+
 /// Who makes a runner run: what becomes of it when they go.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Host {
@@ -82,6 +88,8 @@ pub struct Prompt {
     pub no_thinking: claude::Thinking,
     /// The text that the reply begins with, where it continues another.
     pub begins_with: String,
+    /// What the reply has to fit. Such a reply is not carried on: it begins anew.
+    pub shape: Option<Arc<Schema>>,
 }
 
 /// Where a runner that did not begin the turn gets its prompt from.
@@ -89,6 +97,9 @@ pub trait PromptSource: Send + Sync {
     /// The prompt of a turn; `None` if what it answers is gone.
     fn prompt(&self, turn: &TurnItem) -> Pin<Box<dyn Future<Output = Result<Option<Prompt>, StoreError>> + Send + '_>>;
 }
+
+/// Looks after an open job that the sweeper has found.
+pub type JobKeeper = Arc<dyn Fn(JobId) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
 /// Everything that turns need. Cheap to clone.
 #[derive(Clone)]
@@ -106,6 +117,9 @@ struct Inner {
     hub: Hub,
     metrics: Arc<Metrics>,
     prompts: OnceLock<Arc<dyn PromptSource>>,
+    jobs: OnceLock<JobKeeper>,
+    /// Where another message can be put for a turn that is handed over.
+    queue: Queue,
     /// True once the process is to end: nothing is claimed any more, runners release, followers close.
     closing: signal::Sender<bool>,
     /// Wakes the sweeper before its time.
@@ -126,7 +140,7 @@ pub(crate) struct Start {
 
 impl Turns {
     #[must_use]
-    pub fn new(store: Store, claude: Claude, clock: Clock, config: TurnConfig) -> Self {
+    pub fn new(store: Store, claude: Claude, clock: Clock, queue: Queue, config: TurnConfig) -> Self {
         let boot = format!("{:016x}", u64::from_le_bytes(crate::clock::random()));
         let inner = Inner {
             store,
@@ -137,6 +151,8 @@ impl Turns {
             hub: Hub::default(),
             metrics: Arc::default(),
             prompts: OnceLock::new(),
+            jobs: OnceLock::new(),
+            queue,
             closing: signal::channel(false).0,
             sweep: Notify::new(),
         };
@@ -146,6 +162,11 @@ impl Turns {
     /// Says where prompts come from. Once, at start.
     pub fn set_prompts(&self, prompts: Arc<dyn PromptSource>) {
         let _ = self.inner.prompts.set(prompts);
+    }
+
+    /// Says who looks after open jobs. Once, at start.
+    pub fn set_jobs(&self, keeper: JobKeeper) {
+        let _ = self.inner.jobs.set(keeper);
     }
 
     #[must_use]
@@ -190,6 +211,7 @@ impl Turns {
             return;
         }
         self.inner.metrics.claimed(false);
+        self.check_later(turn.id);
         self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web, host });
     }
 
@@ -203,6 +225,21 @@ impl Turns {
             let left = runner::run(&seat.turns, &seat.live, start).await;
             drop(seat);
             turns.after(&turn, left).await;
+        });
+    }
+
+    /// Puts a message for a turn into a queue that outlives this process, off the path of its first token: should its
+    /// runner die and nobody follow, it is finished all the same.
+    fn check_later(&self, turn: TurnId) {
+        if !self.inner.queue.is_durable() {
+            return;
+        }
+        let queue = self.inner.queue.clone();
+        let delay = (self.inner.config.lease * 2).max(CHECK);
+        tokio::spawn(async move {
+            if let Err(error) = queue.send(&[Note::Turn(turn)], delay).await {
+                tracing::warn!(%turn, %error, "a turn's check could not be queued");
+            }
         });
     }
 
@@ -233,6 +270,11 @@ impl Turns {
         while !self.inner.hub.is_idle() {
             wait.tick().await;
         }
+    }
+
+    /// As [`Turns::close`], without waiting.
+    pub fn close_to_new(&self) {
+        self.inner.closing.send_replace(true);
     }
 
     pub(crate) fn closing(&self) -> bool {

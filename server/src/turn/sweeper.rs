@@ -147,14 +147,22 @@ impl Turns {
         }
         let number = log.bases().len() as u32;
         let author = self.author(by);
-        let ended = self.verdict(&log);
-        // One that only ends keeps all that is logged.
-        let at = if ended.is_some() { log.content().len() } else { log.content().resume_at() };
+        let mut ended = self.verdict(&log);
         // Before the claim: should the store not answer, it is better found out now.
-        let prompt = match (&ended, self.inner.prompts.get()) {
+        let mut prompt = match (&ended, self.inner.prompts.get()) {
             (None, Some(prompts)) => prompts.prompt(&current).await?,
             _ => None,
         };
+        // One that has to fit a schema begins anew.
+        let anew = prompt.as_ref().is_some_and(|p| p.shape.is_some());
+        let mut at = if anew { 0 } else { log.content().resume_at() };
+        if prompt.is_some() && log.fruitless_after(at) >= FRUITLESS {
+            (ended, prompt) = (Some(interrupted()), None);
+        }
+        if prompt.is_none() {
+            // It only ends: all that is logged is kept.
+            at = log.content().len();
+        }
         let before = estimate(&log, prompt.as_ref().map_or(0, |p| p.begins_with.len()));
         let segment = author.segment(Kind::Claim, number, at, self.inner.clock.now());
         if !claim(self, &current, log.next(), &segment, number).await? {
@@ -182,17 +190,8 @@ impl Turns {
             return Some((Outcome::Stopped, None));
         }
         let age = log.began().map_or(0, |began| self.inner.clock.now().since(began));
-        let spent = log.fruitless_after(log.content().resume_at()) >= FRUITLESS
-            || log.unplanned() >= CLAIMS
-            || age > self.inner.config.longest.as_millis() as u64;
-        spent.then(|| {
-            let error = app::domain::TurnError {
-                code: "interrupted".to_owned(),
-                message: "The reply broke off and could not be carried on.".to_owned(),
-                retryable: true,
-            };
-            (Outcome::Failed, Some(error))
-        })
+        let spent = log.unplanned() >= CLAIMS || age > self.inner.config.longest.as_millis() as u64;
+        spent.then(interrupted)
     }
 
     /// Ends a turn that was claimed for that only: no call upstream.
@@ -254,6 +253,13 @@ impl Turns {
                             Err(error) => tracing::warn!(turn = %id, %error, "an open turn could not be tended to"),
                         }
                     }
+                    OpenWork::Job(id, _) => {
+                        if let Some(keeper) = self.inner.jobs.get()
+                            && let Err(error) = keeper(id).await
+                        {
+                            tracing::warn!(job = %id, %error, "an open job could not be looked after");
+                        }
+                    }
                     OpenWork::Deleted(session, at) => {
                         if let Err(error) = self.sweep_deleted(session, at).await {
                             tracing::warn!(%session, %error, "a deleted session could not be purged yet");
@@ -279,6 +285,10 @@ impl Turns {
             return Ok(Tended::Done);
         }
         let log = self.read(id).await?;
+        if log.unclaimed() && turn.variant.is_some() && self.inner.queue.is_durable() {
+            // It waits in the queue for a worker that is free.
+            return Ok(Tended::Alive);
+        }
         let (lease, stamp, now) = (Lease::new(self.inner.config.lease), self.inner.clock.now(), Instant::now());
         let watch = watches.entry(id).or_insert_with(|| Watch::new(&log, turn.created_at, stamp, now, lease));
         watch.see(&log, now, lease);
@@ -334,6 +344,16 @@ impl Turns {
             }
         }
     }
+}
+
+/// The end of a turn whose limits are spent.
+fn interrupted() -> (Outcome, Option<app::domain::TurnError>) {
+    let error = app::domain::TurnError {
+        code: "interrupted".to_owned(),
+        message: "The reply broke off and could not be carried on.".to_owned(),
+        retryable: true,
+    };
+    (Outcome::Failed, Some(error))
 }
 
 /// What a sweep came to.

@@ -35,6 +35,7 @@ mod carry_on;
 mod elsewhere;
 mod faults;
 mod hand_over;
+mod jobs;
 
 on_both!(a_reply_is_streamed_stored_and_the_same_for_everybody);
 async fn a_reply_is_streamed_stored_and_the_same_for_everybody(rig: Rig) {
