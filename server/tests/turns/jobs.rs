@@ -158,8 +158,8 @@ async fn a_dead_letter_ends_what_nobody_runs_and_nothing_else() {
     let (user, id) = (rig.user(), job(&rig));
     server.of(user).submit_job(ask(id, 2, "tokens=100 rate=50 vary")).await.unwrap();
     let turns: Vec<TurnId> = server.of(user).job_status(id).await.unwrap().variants.iter().map(|v| v.turn_id).collect();
-    let jobs = server.jobs.clone();
-    let slow = tokio::spawn(async move { jobs.handle(Note::Turn(turns[0]), Host::default(), false).await });
+    let (jobs, first) = (server.jobs.clone(), turns[0]);
+    let slow = tokio::spawn(async move { jobs.handle(Note::Turn(first), Host::default(), false).await });
     let mut reader = Reader::default();
     let stream = server.of(user).follow(turns[0], Cursor::default()).await.unwrap();
     reader.read_until(stream, |r| !r.shown.is_empty()).await;
