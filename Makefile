@@ -2,7 +2,7 @@
 
 XTASK = cargo run --quiet --package xtask --
 
-.PHONY: help run dev build test bench setup clean rust
+.PHONY: help run dev build test model chaos fuzz bench setup clean rust
 
 help: ## Says what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -19,8 +19,17 @@ build: rust ## Makes dist/outlast and dist/site/; the first time about 7 minutes
 test: rust ## Sets up what is missing and runs every test; the first time about 20 minutes, then about 5
 	@$(XTASK) test
 
+model: rust ## Walks millions of states of the turn log's model, about a minute after a release build of the tests
+	@$(XTASK) model
+
+chaos: rust ## 1,000 turns under kills, cuts and store faults, about 15 minutes; make chaos TURNS=200 SEED=7
+	@$(XTASK) chaos $(if $(TURNS),turns=$(TURNS)) $(if $(SEED),seed=$(SEED)) $(CHAOS)
+
 bench: rust ## Measures the figures of the README beside FastAPI and nginx, about 8 minutes after a build
 	@$(XTASK) bench
+
+fuzz: rust ## Fuzzes what reads bytes from outside, a minute each, where `cargo +nightly fuzz` is
+	@$(XTASK) fuzz
 
 setup: rust ## Only fetches what the tests need
 	@$(XTASK) setup

@@ -6,10 +6,10 @@ use leptos::{nonce::use_nonce, prelude::*};
 
 use crate::{
     components::{
-        prose,
+        prose, reply,
         state::{self, Place},
     },
-    domain::{Message, MessageId, Role, SessionId, TurnEvent, TurnId},
+    domain::{Message, MessageId, Role, Seam, SessionId, TurnEvent, TurnId},
     page::{PageData, PageKind, Theme},
     pages,
 };
@@ -96,10 +96,19 @@ fn shorten(text: &mut String) {
     }
 }
 
+/// What ends the growing page's text where the reply goes on without it: says so, and looks again by itself after a
+/// moment.
+#[must_use]
+pub fn live_lost() -> String {
+    let look = "<a class=\"btn\" href=\"\">Look again</a>";
+    let state = reply::reconnecting(look);
+    ["</div></div>", &state, "<meta http-equiv=\"refresh\" content=\"3\">"].concat()
+}
+
 /// What ends the growing page's reply, from the end of its text on: closes the text and the line, says how it ended,
 /// and leads on.
 #[must_use]
-pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId) -> String {
+pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId, seams: Vec<Seam>) -> String {
     let TurnEvent::End { outcome, stop_reason, usage, error, timing } = end else { return String::new() };
     let wrote = timing.is_none_or(|t| t.first_ms.is_some());
     // The form behind "Try again" needs a turn's id. Derived, so that sending it twice is one try.
@@ -108,6 +117,7 @@ pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId) -> Stri
     let message = Message {
         message_id: message,
         parent_id: None,
+        depth: None,
         role: Role::Assistant,
         text: if wrote { prose::ELSEWHERE.to_owned() } else { String::new() },
         thinking: None,
@@ -118,7 +128,7 @@ pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId) -> Stri
         error: error.clone(),
         usage: Some(*usage),
         timing: *timing,
-        seams: Vec::new(),
+        seams,
         left_out: None,
         siblings: None,
         created_at: message.timestamp(),

@@ -72,36 +72,35 @@ impl Stream for EventStream {
 /// One frame as bytes.
 #[must_use]
 pub fn encode(frame: &Frame) -> Bytes {
-    match frame {
-        Frame::Comment => Bytes::from_static(b":\n\n"),
-        Frame::Event { cursor, event } => {
-            use std::fmt::Write;
-            let mut out = String::with_capacity(96);
-            let _ = writeln!(out, "event: {}", event.name());
-            if let Some(cursor) = cursor {
-                let _ = writeln!(out, "id: {cursor}");
-            }
-            out.push_str("data: ");
-            out.push_str(&data(event));
-            out.push_str("\n\n");
-            out.into()
-        }
+    use std::io::Write;
+    let Frame::Event { cursor, event } = frame else { return Bytes::from_static(b":\n\n") };
+    let mut out = Vec::with_capacity(96);
+    // A `Vec` takes whatever is written.
+    let _ = writeln!(out, "event: {}", event.name());
+    if let Some(cursor) = cursor {
+        let _ = writeln!(out, "id: {cursor}");
     }
+    out.extend_from_slice(b"data: ");
+    data(event, &mut out);
+    out.extend_from_slice(b"\n\n");
+    out.into()
 }
 
 /// The event's `data`: one line, since JSON escapes line breaks.
-fn data(event: &TurnEvent) -> String {
-    // Text is nearly all there is; it skips the detour over a JSON value.
-    let json = match event {
+fn data(event: &TurnEvent, out: &mut Vec<u8>) {
+    match event {
+        // Text is nearly all there is; it skips the detour over a JSON value.
         TurnEvent::Text { text } | TurnEvent::Thinking { text } => {
-            return match serde_json::to_string(text) {
-                Ok(quoted) => format!("{{\"text\":{quoted}}}"),
-                Err(_) => "{}".to_owned(),
-            };
+            out.extend_from_slice(b"{\"text\":");
+            let _ = serde_json::to_writer(&mut *out, text);
+            out.push(b'}');
         }
-        other => serde_json::to_value(other),
-    };
-    json.ok().and_then(|v| v.get("data").map(ToString::to_string)).unwrap_or_else(|| "{}".to_owned())
+        other => {
+            let json = serde_json::to_value(other).ok();
+            let _ =
+                serde_json::to_writer(out, json.as_ref().and_then(|v| v.get("data")).unwrap_or(&serde_json::json!({})));
+        }
+    }
 }
 
 impl<R: TryRes<ApiError>> IntoRes<Sse, R, ApiError> for EventStream {
@@ -212,6 +211,7 @@ fn event_of(name: &str, data: &[u8]) -> Option<TurnEvent> {
         },
         "rewind" => TurnEvent::Rewind { to: field(&json, "to")? },
         "store" => TurnEvent::Store { waiting: field(&json, "waiting")? },
+        "planned" => TurnEvent::Planned {},
         "release" => TurnEvent::Release {},
         "end" => TurnEvent::End {
             outcome: field(&json, "outcome")?,
@@ -254,6 +254,7 @@ mod tests {
             event(Some(Cursor::new(1, 7)), TurnEvent::Thinking { text: "😀".into() }),
             event(Some(Cursor::new(1, 5)), TurnEvent::Rewind { to: Cursor::new(1, 5) }),
             event(None, TurnEvent::Store { waiting: true }),
+            event(Some(Cursor::new(1, 5)), TurnEvent::Planned {}),
             event(None, TurnEvent::Release {}),
             event(
                 None,

@@ -11,7 +11,7 @@ use app::{
     },
     error::Code,
     page::{Deleted, Fresh, LIVE_MARKER, PageData, PageKind, Theme},
-    shell::{Assets, live_end, shell},
+    shell::{Assets, live_end, live_lost, shell},
 };
 use leptos::prelude::*;
 
@@ -31,6 +31,7 @@ fn message(n: u128, role: Role, text: &str, time: &str) -> Message {
     Message {
         message_id: turn(n).into(),
         parent_id: (n > 1).then(|| turn(n - 1).into()),
+        depth: Some(n as u32 - 1),
         role,
         text: text.to_owned(),
         thinking: None,
@@ -58,7 +59,7 @@ fn answer(n: u128, text: &str, outcome: Outcome) -> Message {
         model: Some("claude-sonnet-5-5".into()),
         outcome: Some(outcome),
         usage: Some(Usage { input_tokens: 412, output_tokens: 318, ..Usage::default() }),
-        timing: Some(Timing { first_ms: Some(610), total_ms: 7900 }),
+        timing: Some(Timing { first_ms: Some(610), thinking_ms: None, total_ms: 7900 }),
         ..message(n, Role::Assistant, text, "2026-11-24T10:38:09Z")
     }
 }
@@ -213,16 +214,21 @@ fn the_growing_page_is_whole_once_it_has_grown() {
         stop_reason: None,
         usage: Usage::default(),
         error: None,
-        timing: Some(Timing { first_ms: Some(5), total_ms: 60 }),
+        timing: Some(Timing { first_ms: Some(5), thinking_ms: None, total_ms: 60 }),
     };
-    let end = live_end(&end, session(1), turn(4).into()).replace("<!>", "");
+    let end = live_end(&end, session(1), turn(4).into(), vec![Seam { offset: 3, planned: false }]).replace("<!>", "");
     assert!(end.contains("<strong>Stopped.</strong> What was written is kept."), "{end}");
+    assert!(end.contains("Picked up once where it left off. Nothing is missing."), "{end}");
     assert!(!end.contains(&format!("name=\"turn_id\" value=\"{}\"", turn(4))), "trying again is another turn");
-    let whole = [head, "<p>So far.</p>", &end, tail].concat();
-    keep("live", &whole);
-    for tag in ["div", "main", "article", "form", "footer", "details", "body"] {
-        let opened = whole.matches(&format!("<{tag}>")).count() + whole.matches(&format!("<{tag} ")).count();
-        assert_eq!(opened, whole.matches(&format!("</{tag}>")).count(), "<{tag}>");
+    let lost = live_lost();
+    assert!(lost.contains("<strong>Reconnecting.</strong>") && lost.contains(">Look again</a>"), "{lost}");
+    for (name, end) in [("live", end), ("live-lost", lost)] {
+        let whole = [head, "<p>So far.</p>", &end, tail].concat();
+        keep(name, &whole);
+        for tag in ["div", "main", "article", "form", "footer", "details", "body"] {
+            let opened = whole.matches(&format!("<{tag}>")).count() + whole.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, whole.matches(&format!("</{tag}>")).count(), "<{tag}> in {name}");
+        }
     }
 }
 
@@ -258,7 +264,53 @@ fn every_end_has_its_words() {
         assert!(html.contains(words), "{name}: {words} is missing in:\n{html}");
         assert!(html.contains("2 of 3") && html.contains(&format!("?via={}", turn(8))), "{name}");
         assert!(html.contains("Picked up once where it left off."), "{name}");
-        assert!(html.contains("Try again") || name == "refused", "{name}");
+        assert!(html.contains("Try again") || matches!(name, "refused" | "cut"), "{name}");
+    }
+}
+
+#[test]
+fn what_broke_off_can_be_carried_on() {
+    let ways = |text: &str, outcome, stop: Option<&str>, code: Option<&str>| {
+        let mut message = answer(2, text, outcome);
+        message.stop_reason = stop.map(str::to_owned);
+        message.error = code.map(|c| TurnError { code: c.into(), message: "Gone.".into(), retryable: false });
+        let html = html(chat(vec![question(1, "Q", "2026-11-24T10:38:00Z"), message], None));
+        let form = format!("/api/chat/continue\"><input type=\"hidden\" name=\"turn_id\" value=\"{}\">", turn(99));
+        let on = html.contains(&form);
+        assert_eq!(on, html.contains(">Continue</button>"), "{html}");
+        let main = html.contains("<button class=\"btn btn-main\">Continue</button>");
+        (on, main, html.contains("Try again</button>"))
+    };
+    assert_eq!(ways("Text", Outcome::Stopped, None, None), (true, false, true));
+    assert_eq!(ways("Text", Outcome::Failed, None, Some("upstream_reset")), (true, false, true));
+    assert_eq!(ways("Text", Outcome::Complete, Some("max_tokens"), None), (true, true, false));
+    // Nothing to carry on: not written, whole, no room for more, or not there any more.
+    assert_eq!(ways("", Outcome::Stopped, None, None), (false, false, true));
+    assert_eq!(ways("", Outcome::Complete, Some("max_tokens"), None), (false, false, true));
+    assert_eq!(ways("", Outcome::Failed, None, Some("upstream_overloaded")), (false, false, true));
+    assert_eq!(ways("Text", Outcome::Complete, Some("end_turn"), None), (false, false, false));
+    assert_eq!(ways("Text", Outcome::Complete, Some("model_context_window_exceeded"), None), (false, false, true));
+    assert_eq!(ways("Text", Outcome::Failed, None, Some("not_found")), (false, false, true));
+    assert_eq!(ways("Text", Outcome::Complete, Some("refusal"), None), (false, false, false));
+}
+
+#[test]
+fn only_those_who_took_over_unplanned_are_spoken_of() {
+    let page = |planned: &[bool]| {
+        let mut message = answer(2, "One, two, three, four.", Outcome::Complete);
+        message.seams = planned.iter().zip([4, 9, 16]).map(|(p, offset)| Seam { offset, planned: *p }).collect();
+        html(chat(vec![question(1, "Q", "2026-11-24T10:38:00Z"), message], None))
+    };
+    for (planned, notes, words) in [
+        (&[true, true][..], 0, ""),
+        (&[false], 1, "Picked up once where it left off. Nothing is missing."),
+        (&[false, true, false], 2, "Picked up twice where it left off. Nothing is missing."),
+        (&[false, false, false], 3, "Picked up 3 times where it left off. Nothing is missing."),
+    ] {
+        let html = page(planned);
+        assert_eq!(html.matches(">Picked up where it left off</span>").count(), notes, "{planned:?}");
+        assert_eq!(html.matches("seam-inline").count(), usize::from(notes > 0), "{planned:?}");
+        assert!(html.contains(words), "{planned:?}: {html}");
     }
 }
 
@@ -283,12 +335,26 @@ fn what_the_model_cannot_see_is_said_where_it_begins() {
     let (before, after) =
         html_here.split_once("The oldest 2 messages no longer fit. Claude reads from here on.").unwrap();
     assert!(before.contains("Our nightly export") && after.contains("Show me that one query"));
+    // The branch is not here to its start: each message says how deep it stands.
+    let mut later = data.clone();
+    if let Some(page) = &mut later.page {
+        page.next = Some("older".into());
+        page.messages.iter_mut().for_each(|m| m.depth = m.depth.map(|d| d + 40));
+        page.messages.iter_mut().for_each(|m| m.left_out = m.left_out.map(|_| 42));
+    }
+    let html_later = html(later);
+    let (before, after) =
+        html_later.split_once("The oldest 42 messages no longer fit. Claude reads from here on.").unwrap();
+    assert!(before.contains("?page=older") && before.contains("Our nightly export"));
+    assert!(after.contains("Show me that one query"));
+    // What is here is all read, and what is not lies farther up.
     if let Some(page) = &mut data.page {
         page.next = Some("older".into());
+        page.messages.iter_mut().for_each(|m| m.depth = m.depth.map(|d| d + 40));
     }
     let html = html(data);
-    assert!(html.contains("The oldest 2 messages no longer fit.<"), "{html}");
-    assert!(html.contains("?page=older"));
+    let (before, after) = html.split_once("The oldest 2 messages no longer fit.<").unwrap();
+    assert!(before.contains("?page=older") && after.contains("Our nightly export"), "{html}");
 }
 
 #[test]

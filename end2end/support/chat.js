@@ -10,6 +10,14 @@ export function simulated(words, script = 'tokens=40 rate=0') {
   return `${words}\n/sim ${script} seed=${seed}`;
 }
 
+/** A numbered text (`vary`): how many calls wrote it, and whether its words go 0, 1, 2 to the last of so many. */
+export function splice(text, tokens) {
+  const words = plain(text).split(' ');
+  const numbers = words.map((word) => /^w(\d+)·c(\d+)$/.exec(word));
+  const whole = words.length === tokens && numbers.every((m, i) => m && Number(m[1]) === i);
+  return { whole, calls: new Set(numbers.map((m) => m?.[2])).size };
+}
+
 /** One space where there was any white space: what is shown and what is stored differ in nothing else. */
 export const plain = (text) => text.replace(/\s+/g, ' ').trim();
 
@@ -82,10 +90,50 @@ export class Chat {
     await expect(this.reply.locator('.written')).toHaveAttribute('data-state', state, options);
   }
 
-  /** The last reply's text as a person reads it. */
+  /** The last reply's text as a person reads it, without the notes beside it that say who wrote on. */
   async shown() {
     const prose = this.reply.locator('.prose');
-    return (await prose.count()) ? plain(await prose.first().innerText()) : '';
+    if (!(await prose.count())) return '';
+    const text = await prose.first().evaluate((element) => {
+      const notes = [...element.querySelectorAll('.seam')];
+      for (const note of notes) note.hidden = true;
+      const { innerText } = element;
+      for (const note of notes) note.hidden = false;
+      return innerText;
+    });
+    return plain(text);
+  }
+
+  /**
+   * Looks at the last reply at every frame from now on. Call what it gives to stop: it says how long the shortest and
+   * the longest text was, and which words stood wrongly at some time: numbered words (`vary`) go 0, 1, 2.
+   */
+  async watch() {
+    await this.page.evaluate(() => {
+      const seen = { shortest: Infinity, longest: 0, wrong: [], states: new Set() };
+      window.watched = seen;
+      const look = () => {
+        if (window.watched !== seen) return;
+        const reply = [...document.querySelectorAll('.turn:not([hidden]) .reply')].at(-1);
+        const text = reply?.querySelector('.prose')?.textContent ?? '';
+        seen.shortest = Math.min(seen.shortest, text.length);
+        seen.longest = Math.max(seen.longest, text.length);
+        // The word at the end may be half there.
+        const numbers = [...text.matchAll(/w(\d+)·c\d+(?!\d)/g)].map((m) => Number(m[1]));
+        const at = numbers.findIndex((n, i) => n !== i);
+        if (at >= 0 && seen.wrong.length < 5) seen.wrong.push(numbers.slice(Math.max(0, at - 3), at + 3).join(' '));
+        const state = reply?.querySelector('.state strong')?.textContent;
+        if (state) seen.states.add(state);
+        requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    return () =>
+      this.page.evaluate(() => {
+        const { shortest, longest, wrong, states } = window.watched;
+        window.watched = null;
+        return { shortest, longest, wrong, states: [...states] };
+      });
   }
 
   /** The session's id, from the address. */
@@ -96,7 +144,8 @@ export class Chat {
 
   /** The session as the server has it. */
   async stored() {
-    const answer = await this.page.request.get('/api/sessions/get', { params: { session_id: await this.sessionId() } });
+    const params = { session_id: await this.sessionId() };
+    const answer = await this.page.request.get(new URL('/api/sessions/get', this.page.url()).href, { params });
     expect(answer.status()).toBe(200);
     return answer.json();
   }

@@ -3,7 +3,8 @@ import path from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test as base } from '@playwright/test';
 import { Chat } from './chat.js';
-import { artifacts, Server } from './server.js';
+import { Relay } from './relay.js';
+import { artifacts, Server, Simulator } from './server.js';
 
 /** Chromium's words when a server goes away while a page is open. */
 export const CONNECTION_LOST =
@@ -23,13 +24,35 @@ export const test = base.extend({
 
   baseURL: async ({ server }, use) => use(server.url),
 
+  /** Claude, as far as the servers of the tests' own know: it lives on when they are killed. */
+  simulator: [
+    async ({}, use, info) => {
+      const simulator = new Simulator(`simulator-${info.workerIndex}`);
+      await simulator.start();
+      await use(simulator);
+      await simulator.dispose();
+    },
+    { scope: 'worker' },
+  ],
+
+  /** More variables for `ownServer`. */
+  variables: [{}, { option: true }],
+
   /** A server of the test's own, which it may kill and start again. */
-  ownServer: async ({}, use, info) => {
-    // Half a second of silence is a long time here, so that an abandoned reply is taken up while the test watches.
-    const server = new Server(`own-${info.testId}`, { OUTLAST_LEASE_MS: '1000' });
+  ownServer: async ({ simulator, variables }, use, info) => {
+    // A second of silence is a long time here, so that an abandoned reply is taken up while the test watches.
+    const env = { OUTLAST_LEASE_MS: '1000', ...simulator.client, ...variables };
+    const server = new Server(`own-${info.testId}`, env);
     await server.start();
     await use(server);
     await server.dispose();
+  },
+
+  /** A proxy before `ownServer`. */
+  relay: async ({ ownServer }, use) => {
+    const relay = await new Relay(ownServer.port).start();
+    await use(relay);
+    await relay.stop();
   },
 
   /** Call it with a pattern to allow console errors that match; Chromium reports every 4xx answer as one. */
@@ -56,6 +79,25 @@ export const test = base.extend({
     await use(async (name, options = {}) => {
       const file = path.join(artifacts, 'screens', `${info.project.name}-${name}.png`);
       await (options.page ?? page).screenshot({ path: file, animations: 'disabled', ...options.screenshot });
+    });
+  },
+
+  /** The same in both themes, on a desktop and on a phone. */
+  shots: async ({ page, shot }, use) => {
+    await use(async (name) => {
+      const viewport = page.viewportSize();
+      for (const [width, size] of [
+        ['wide', { width: 1440, height: 900 }],
+        ['narrow', { width: 390, height: 844 }],
+      ]) {
+        await page.setViewportSize(size);
+        for (const colorScheme of ['light', 'dark']) {
+          await page.emulateMedia({ colorScheme });
+          await shot(`${name}-${width}-${colorScheme}`);
+        }
+      }
+      await page.emulateMedia({ colorScheme: null });
+      await page.setViewportSize(viewport);
     });
   },
 

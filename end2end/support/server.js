@@ -1,12 +1,13 @@
 // The built server as a child process: its own port, its own data, killed by its own id.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const binary = process.env.OUTLAST_BIN ?? path.join(root, 'dist/outlast');
@@ -14,7 +15,7 @@ const site = process.env.OUTLAST_SITE ?? path.join(root, 'dist/site');
 export const artifacts = path.join(root, 'end2end/artifacts');
 
 /** A port that was free a moment ago. */
-async function freePort() {
+export async function freePort() {
   const probe = createServer();
   await new Promise((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = probe.address();
@@ -23,21 +24,28 @@ async function freePort() {
 }
 
 export class Server {
+  health = '/healthz';
+
   /** @param {string} name names the log file in the artifacts */
   constructor(name, env = {}) {
     this.name = name;
     this.env = env;
   }
 
-  /** Starts it, and returns when it answers. May be called again after `stop`, on the same port and data. */
-  async start() {
+  get arguments() {
+    return ['serve'];
+  }
+
+  async prepare() {
     if (!existsSync(binary)) throw new Error(`${binary} is missing: \`make build\` makes it`);
     this.data ??= await mkdtemp(path.join(tmpdir(), 'outlast-e2e-'));
     this.port ??= await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
     mkdirSync(artifacts, { recursive: true });
-    const log = createWriteStream(path.join(artifacts, `server-${this.name}.log`), { flags: 'a' });
-    this.child = spawn(binary, ['serve'], {
+  }
+
+  get place() {
+    return {
       // Not the repository: the bundle must run from any directory.
       cwd: this.data,
       env: {
@@ -48,8 +56,20 @@ export class Server {
         OUTLAST_LOG: 'json',
         ...this.env,
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    };
+  }
+
+  /** Makes the table, where that is not done by itself. */
+  async init() {
+    await this.prepare();
+    await promisify(execFile)(binary, ['init'], this.place);
+  }
+
+  /** Starts it, and returns when it answers. May be called again after `stop`, on the same port and data. */
+  async start() {
+    await this.prepare();
+    const log = createWriteStream(path.join(artifacts, `server-${this.name}.log`), { flags: 'a' });
+    this.child = spawn(binary, this.arguments, { ...this.place, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.on('data', (chunk) => {
@@ -63,7 +83,7 @@ export class Server {
     child.once('error', (e) => (ended = e.message));
     for (const until = Date.now() + 20_000; ; ) {
       if (ended !== null) throw new Error(`the server ended at its start (${ended}): ${said}`);
-      const answer = await fetch(`${this.url}/healthz`).catch(() => null);
+      const answer = await fetch(this.url + this.health).catch(() => null);
       if (answer?.ok) return this;
       if (Date.now() > until) {
         await this.stop('SIGKILL');
@@ -83,9 +103,35 @@ export class Server {
     await Promise.race([gone, late.then(() => gone)]);
   }
 
+  /** From its next start on it has the same site under other names, as after a change to it. */
+  async renameAssets() {
+    const copy = path.join(this.data, 'site');
+    await cp(site, copy, { recursive: true });
+    const [folder] = await readdir(path.join(copy, 'pkg'));
+    const other = [...folder].reverse().join('');
+    await rename(path.join(copy, 'pkg', folder), path.join(copy, 'pkg', other));
+    const manifest = path.join(copy, 'assets.txt');
+    await writeFile(manifest, (await readFile(manifest, 'utf8')).replaceAll(folder, other));
+    this.env = { ...this.env, OUTLAST_SITE: copy };
+  }
+
   /** Ends it and forgets its data. */
   async dispose() {
     await this.stop();
     if (this.data) await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+/** The Messages API, apart from the server, so that it outlives it and counts its calls on. */
+export class Simulator extends Server {
+  health = '/sim/calls';
+
+  get arguments() {
+    return ['simulate', '--addr', `127.0.0.1:${this.port}`];
+  }
+
+  /** What makes a server ask it. */
+  get client() {
+    return { ANTHROPIC_BASE_URL: this.url, ANTHROPIC_API_KEY: 'a key for the simulator' };
   }
 }

@@ -113,3 +113,29 @@ test('a message that is too long is refused with the figure', async ({ chat, pag
   await chat.box.press('Enter');
   await expect(chat.replies).toHaveCount(0);
 });
+
+test('too many messages at once: the time is counted down, the text is kept', async ({ chat, page, shot, allowErrors }) => {
+  allowErrors(/429/);
+  await chat.open('/');
+  // As any limiter in front of the server, or in it, may answer.
+  const error = { code: 'rate_limited', message: 'Too many messages.', retryable: true, request_id: 'r', retry_after: 4 };
+  await page.route(
+    '**/api/chat/send',
+    (route) => route.fulfill({ status: 429, headers: { 'retry-after': '4' }, json: error }),
+    { times: 1 },
+  );
+  const text = simulated('One too many');
+  await chat.send(text);
+  const band = page.getByText(/Too many messages at once\. You can send again in \d+ s; your text is kept\./);
+  await expect(band).toContainText('4 s');
+  await shot('rate-limited');
+  await expect(chat.box).toHaveValue(text);
+  // Sooner is not sent.
+  await chat.box.press('Enter');
+  await expect(band).toContainText('2 s');
+  await expect(chat.replies).toHaveCount(0);
+  await expect(band).toHaveCount(0);
+  await chat.box.press('Enter');
+  await chat.ended();
+  await chat.shownIsStored();
+});

@@ -1,6 +1,6 @@
 // Without JavaScript: forms, redirects and a page that grows.
 import { plain, simulated } from '../support/chat.js';
-import { expect, test } from '../support/fixtures.js';
+import { CONNECTION_LOST, expect, test } from '../support/fixtures.js';
 
 /** Fills the form and sends it. The page that follows grows with the reply, so its `load` comes only at the end. */
 async function send(chat, text) {
@@ -109,3 +109,56 @@ test('the theme is chosen by form', async ({ page }) => {
   await page.getByRole('button', { name: 'Dark', exact: true }).click();
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
 });
+
+test('a stopped reply is continued by form', async ({ chat, page }) => {
+  await page.goto('/');
+  await send(chat, simulated('Continued by form', 'tokens=300 rate=60'));
+  await expect.poll(async () => (await chat.shown()).length).toBeGreaterThan(60);
+  await page.getByRole('button', { name: 'Stop', exact: true }).first().click({ noWaitAfter: true });
+  await settle(chat);
+  const before = await chat.shown();
+  await page.getByRole('button', { name: 'Continue', exact: true }).click({ noWaitAfter: true });
+  await expect(page).toHaveURL(/\/live$/);
+  await settle(chat);
+  await expect(page.getByText('2 of 2')).toBeVisible();
+  const message = await chat.shownIsStored();
+  expect(plain(message.text).startsWith(before)).toBe(true);
+  expect(message).toMatchObject({ outcome: 'complete' });
+  expect(plain(message.text).length).toBeGreaterThan(before.length);
+});
+
+for (const [how, signal] of [
+  ['is restarted', 'SIGTERM'],
+  ['is killed', 'SIGKILL'],
+]) {
+  test(`the server ${how} under a page that grows: one looks again, and it goes on`, async ({
+    ownServer,
+    chat,
+    page,
+    shot,
+    allowErrors,
+  }) => {
+    allowErrors(CONNECTION_LOST);
+    await page.goto(ownServer.url);
+    // Paragraph by paragraph.
+    await send(chat, simulated('Looked at again', 'markdown tokens=400 rate=50'));
+    await expect.poll(async () => (await chat.shown()).length).toBeGreaterThan(100);
+    const before = await chat.shown();
+    await ownServer.stop(signal);
+    // What was shown stays.
+    expect((await chat.shown()).startsWith(before)).toBe(true);
+    if (signal === 'SIGTERM') {
+      await expect(page.getByText('The reply goes on meanwhile; you will see all of it.')).toBeVisible();
+      await shot('restarted');
+    }
+    await ownServer.start();
+    // A page that the server could still end looks again by itself; one that just broke off has the way to.
+    await page.getByRole('link', { name: 'Look again' }).first().click({ noWaitAfter: true });
+    await expect.poll(async () => (await chat.shown()).length, { timeout: 15_000 }).toBeGreaterThan(before.length + 40);
+    expect((await chat.shown()).startsWith(before)).toBe(true);
+    await settle(chat);
+    const message = await chat.shownIsStored();
+    expect(message).toMatchObject({ outcome: 'complete', seams: [{ planned: signal === 'SIGTERM' }] });
+    await expect(page.getByText('Picked up where it left off')).toHaveCount(signal === 'SIGTERM' ? 0 : 1);
+  });
+}

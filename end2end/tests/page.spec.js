@@ -248,9 +248,11 @@ test('thinking is shown while it lasts, and kept', async ({ chat, page, shot }) 
   await expect(summary).toHaveText(/^Thought for \d+ s$/);
   await summary.click();
   await expect(page.locator('.think p')).not.toBeEmpty();
+  const words = await summary.textContent();
   await page.reload();
   await chat.alive();
-  await page.locator('.think summary').click();
+  await expect(summary).toHaveText(words);
+  await summary.click();
   await expect(page.locator('.think p')).not.toBeEmpty();
 });
 

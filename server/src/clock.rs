@@ -20,8 +20,7 @@ impl Clock {
     /// Now, with the correction applied.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let ms = self.local().millis() as i64;
-        Timestamp::from_millis(ms.saturating_add(self.skew_ms.load(Ordering::Relaxed)).max(0) as u64)
+        corrected(self.local(), self.skew_ms.load(Ordering::Relaxed))
     }
 
     /// Now, as this machine has it: for spans of time only, which a correction must not bend.
@@ -37,9 +36,11 @@ impl Clock {
         self.skew_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// Adds to the correction, in milliseconds.
-    pub fn adjust(&self, ms: i64) {
-        self.skew_ms.fetch_add(ms, Ordering::Relaxed);
+    /// Changes the correction by what `by` says, in milliseconds, of two local times as they read with the correction
+    /// of now: of several who found the same error at once, the first corrects it and the others find none.
+    pub fn correct(&self, earlier: Timestamp, later: Timestamp, by: impl Fn(Timestamp, Timestamp) -> i64) {
+        let change = |skew| Some(skew + by(corrected(earlier, skew), corrected(later, skew)));
+        let _ = self.skew_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
     /// A new id each, made now.
@@ -59,6 +60,11 @@ impl Clock {
     pub fn user_id(&self) -> UserId {
         UserId::from_parts(self.now(), random_u128())
     }
+}
+
+/// A local time with a correction.
+fn corrected(local: Timestamp, skew_ms: i64) -> Timestamp {
+    Timestamp::from_millis((local.millis() as i64).saturating_add(skew_ms).max(0) as u64)
 }
 
 /// Bytes from the system's generator.

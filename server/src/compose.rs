@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
-
 #[cfg(feature = "embedded")]
 use crate::storage::embedded;
 use crate::{
@@ -69,7 +67,7 @@ fn keys(config: &config::Store) -> Option<Keys> {
 }
 
 /// The table's settings, at an endpoint that may be the embedded engine's.
-fn store_config(config: &config::Store, endpoint: Option<String>, clock: Clock) -> StoreConfig {
+pub(crate) fn store_config(config: &config::Store, endpoint: Option<String>, clock: Clock) -> StoreConfig {
     StoreConfig { keys: keys(config), ..StoreConfig::new(endpoint, config.region.clone(), config.table.clone(), clock) }
 }
 
@@ -96,6 +94,8 @@ pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result
     if sole_owner {
         store.init().await.map_err(part)?;
     }
+    // A claim whose time is minutes ahead would look alive for so long after its runner's death.
+    store.settle_clock().await;
     let (claude, simulator) = claude(config).await?;
     let queue = queue(config);
     let turns = Turns::new(
@@ -169,7 +169,7 @@ async fn claude(config: &Config) -> Result<(Claude, bool), StartError> {
     return Err(part("ANTHROPIC_API_KEY is not set; this build has no simulator to stand in"));
     #[cfg(feature = "simulator")]
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(part)?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(part)?;
         let addr = listener.local_addr().map_err(part)?;
         tokio::spawn(claude::simulator::serve(listener, std::future::pending()));
         tracing::warn!("no ANTHROPIC_API_KEY is set: the simulator answers, replies are made up");

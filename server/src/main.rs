@@ -2,10 +2,8 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use server::{
-    config::{Config, LogFormat},
-    serve, telemetry,
-};
+use app::domain::TurnId;
+use server::command;
 
 const HELP: &str = "\
 Outlast: a chat that never loses a reply.
@@ -17,6 +15,8 @@ commands:
   worker                             work on what SQS delivers
   simulate --addr 127.0.0.1:PORT     answer as the Messages API does, with made-up replies
   init                               create the table, and queues where they are configured; may be repeated
+  doctor                             check configuration, store, queue and Claude; list abandoned turns
+  turn ID [--text]                   what happened to a turn, by its log; with its text only if asked
 
 options:
   --help      this text
@@ -31,12 +31,14 @@ enum Command {
     Simulate(SocketAddr),
     Init,
     Worker,
+    Doctor,
+    Turn { id: TurnId, text: bool },
     Say(String),
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut command, mut addr) = (None, None);
+    let (mut command, mut addr, mut id, mut text) = (None, None, None, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Long("help") | Short('h') => return Ok(Command::Say(HELP.to_owned())),
@@ -44,6 +46,8 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
                 return Ok(Command::Say(format!("outlast {}\n", env!("CARGO_PKG_VERSION"))));
             }
             Long("addr") if command.as_deref() == Some("simulate") => addr = Some(parser.value()?.parse()?),
+            Long("text") if command.as_deref() == Some("turn") => text = true,
+            Value(given) if command.as_deref() == Some("turn") && id.is_none() => id = Some(given.string()?),
             Value(name) if command.is_none() => command = Some(name.string()?),
             other => return Err(other.unexpected()),
         }
@@ -54,6 +58,12 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         (Some("simulate"), None) => Err("simulate needs --addr, such as --addr 127.0.0.1:4000".into()),
         (Some("init"), _) => Ok(Command::Init),
         (Some("worker"), _) => Ok(Command::Worker),
+        (Some("doctor"), _) => Ok(Command::Doctor),
+        (Some("turn"), _) => {
+            let id = id.ok_or("turn needs an id, as a turn's events and log lines give it")?;
+            let id = id.parse().map_err(|_| format!("{id:?} is no turn's id: those have 26 letters and digits"))?;
+            Ok(Command::Turn { id, text })
+        }
         (Some(name), _) => Err(format!("there is no command {name:?}; --help lists them").into()),
     }
 }
@@ -65,13 +75,12 @@ fn main() -> ExitCode {
             print!("{text}");
             Ok(())
         }
-        Command::Serve => run(serve::serve(configured()?)),
-        Command::Init => run(serve::init(configured()?)),
-        Command::Worker => run(serve::worker(configured()?)),
-        Command::Simulate(addr) => {
-            telemetry::init(LogFormat::Text);
-            run(serve::simulate(addr))
-        }
+        Command::Serve => command::serve(),
+        Command::Init => command::init(),
+        Command::Worker => command::worker(),
+        Command::Doctor => command::doctor(),
+        Command::Turn { id, text } => command::turn(id, text),
+        Command::Simulate(addr) => command::simulate(addr),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,21 +89,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The configuration, with the log already in its format.
-fn configured() -> Result<Config, String> {
-    let config = Config::from_env().map_err(|e| e.to_string())?;
-    telemetry::init(config.log);
-    Ok(config)
-}
-
-/// Runs one command to its end, with what all of them need.
-fn run<E: std::error::Error>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
-    // Installed before: by nobody else in this process.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(command).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
@@ -112,11 +106,24 @@ mod tests {
         assert_eq!(parsed(&["init"]), Ok(Command::Init));
         let addr = "127.0.0.1:4000".parse().unwrap();
         assert_eq!(parsed(&["simulate", "--addr", "127.0.0.1:4000"]), Ok(Command::Simulate(addr)));
+        assert_eq!(parsed(&["doctor"]), Ok(Command::Doctor));
+        let id: TurnId = "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+        let turn = |text| Ok(Command::Turn { id, text });
+        assert_eq!(parsed(&["turn", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]), turn(false));
+        assert_eq!(parsed(&["turn", "--text", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]), turn(true));
         assert!(matches!(parsed(&["serve", "--help"]), Ok(Command::Say(text)) if text.contains("simulate")));
         assert!(matches!(parsed(&["--version"]), Ok(Command::Say(text)) if text.starts_with("outlast ")));
-        for bad in
-            [&["fly"][..], &["serve", "init"], &["--addr", "127.0.0.1:1"], &["simulate"], &["simulate", "--addr", "x"]]
-        {
+        for bad in [
+            &["fly"][..],
+            &["serve", "init"],
+            &["--addr", "127.0.0.1:1"],
+            &["simulate"],
+            &["simulate", "--addr", "x"],
+            &["turn"],
+            &["turn", "x\ny"],
+            &["turn", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "more"],
+            &["doctor", "--text"],
+        ] {
             let line = parsed(bad).unwrap_err();
             assert!(!line.is_empty() && !line.contains('\n'), "{line}");
         }

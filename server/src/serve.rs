@@ -15,8 +15,9 @@ use crate::{
     },
     jobs::worker,
     queue::Queue,
+    report::Reporter,
     router::router,
-    state::AppState,
+    state::{AfterRequest, AppState},
 };
 
 /// Why the server did not start: one line for the person who started it.
@@ -68,12 +69,15 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     // First the address: two servers are told apart before they meet at the store's file.
     let listener = TcpListener::bind(addr).await.map_err(|e| StartError::Listen(addr, e))?;
     let stop = stopped()?;
-    let clock = Clock::default();
+    let clock = clock();
     let site = assets::load(&config.site.dir).map_err(|e| StartError::Site(config.site.dir.clone(), e))?;
     let secrets = secrets(&config.signing, &config.store)?;
     let identity = Identity::new(&secrets[0], &secrets[1..], clock.clone());
     let parts = compose::compose(&config, &clock, &secrets[0]).await?;
     let simulator = parts.simulator;
+    let reporter = Arc::new(Reporter::new(parts.turns.clone(), clock.clone(), config.log));
+    let at_requests = Arc::clone(&reporter);
+    let after_request: Option<AfterRequest> = config.lambda.then(|| Arc::new(move || at_requests.if_due()) as _);
     let state = AppState {
         identity,
         clock,
@@ -84,22 +88,45 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         lambda: config.lambda,
         jobs: Some(parts.jobs.clone()),
         simulator,
+        after_request,
     };
     let addr = listener.local_addr().unwrap_or(addr);
-    tracing::info!(%addr, simulator, "Outlast is at http://{addr}");
+    let boot = parts.turns.boot();
+    tracing::info!(%addr, simulator, boot, "Outlast is at http://{addr}");
     // What an earlier process left is taken up at once, and whatever is abandoned later.
     let turns = parts.turns.clone();
     tokio::spawn(async move { turns.sweep_for_ever().await });
     if let Queue::Local(queue) = parts.queue.clone() {
         tokio::spawn(worker::local(parts.jobs.clone(), queue, config.jobs.at_once, std::future::pending()));
     }
+    if !config.lambda {
+        let reporter = Arc::clone(&reporter);
+        tokio::spawn(async move { reporter.for_ever().await });
+    }
     let stop = async {
         stop.await;
         parts.close().await;
     };
     connection::serve(listener, router(Arc::new(state)), stop, Patience::default()).await;
+    reporter.report();
     parts.end().await;
     Ok(())
+}
+
+/// The clock. A test may say how far off it is, to see that the store's clock is the one that counts.
+#[cfg(feature = "simulator")]
+fn clock() -> Clock {
+    let clock = Clock::default();
+    if let Some(ms) = std::env::var("OUTLAST_CLOCK_SKEW_MS").ok().and_then(|ms| ms.parse().ok()) {
+        clock.set_skew(ms);
+    }
+    clock
+}
+
+/// The clock.
+#[cfg(not(feature = "simulator"))]
+fn clock() -> Clock {
+    Clock::default()
 }
 
 /// SIGTERM, or an interrupt from the keyboard.

@@ -67,6 +67,9 @@ impl Answer {
 /// Makes the backend of one request.
 pub type BackendFactory = Arc<dyn Fn(RequestContext) -> SharedBackend + Send + Sync>;
 
+/// What is done at the end of a request.
+pub type AfterRequest = Arc<dyn Fn() + Send + Sync>;
+
 /// The router's state.
 pub struct AppState {
     pub identity: Identity,
@@ -82,6 +85,8 @@ pub struct AppState {
     pub lambda: bool,
     /// Replies are made up: the page says so.
     pub simulator: bool,
+    /// Called at the end of each request, where nothing runs between them.
+    pub after_request: Option<AfterRequest>,
 }
 
 /// As the handlers take it.

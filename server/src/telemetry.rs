@@ -29,6 +29,11 @@ where
     Box::new(tracing_subscriber::registry().with(layer).with(ours))
 }
 
+/// As [`init`], beside what a command prints: as text, to standard error.
+pub fn aside() {
+    let _ = tracing::subscriber::set_global_default(subscriber(LogFormat::Text, std::io::stderr));
+}
+
 /// Makes it the process's own, and lets panics leave a line that names their place alone.
 pub fn init(format: LogFormat) {
     // Set before by whoever embeds the server: then theirs stays.

@@ -5,31 +5,11 @@ use std::{fs, path::Path};
 
 use app::domain::Usage;
 use proptest::prelude::*;
-use server::claude::{Delta, Fault, FaultKind, decode::Decoder};
+use seen::{Seen, decode};
+use server::claude::{Delta, Fault, FaultKind};
 
-/// What a stream that ends here came to.
-#[derive(Debug, Clone, PartialEq)]
-struct Seen {
-    deltas: Vec<Delta>,
-    fault: Option<Fault>,
-    stopped: bool,
-}
-
-fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Seen {
-    let mut decoder = Decoder::default();
-    let mut deltas = Vec::new();
-    for chunk in chunks {
-        decoder.push(chunk);
-        loop {
-            match decoder.next_delta() {
-                Ok(Some(delta)) => deltas.push(delta),
-                Ok(None) => break,
-                Err(fault) => return Seen { deltas, fault: Some(fault), stopped: decoder.stopped() },
-            }
-        }
-    }
-    Seen { deltas, fault: None, stopped: decoder.stopped() }
-}
+#[path = "common/seen.rs"]
+mod seen;
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()

@@ -174,6 +174,30 @@ async fn a_stall_is_a_fault_and_what_came_before_it_arrived_at_once() {
 }
 
 #[tokio::test]
+async fn pings_do_not_hide_a_stall() {
+    let address = simulator().await;
+    let claude = client(address, Some("key"), Duration::from_millis(1200));
+    for at in [0, 4] {
+        let heard = hear(&claude, &scripted(&format!("tokens=20 rate=0 fault=pings@{at}"))).await;
+        assert_eq!((heard.texts, kind(&heard)), (at, Some(FaultKind::Stalled)));
+    }
+}
+
+#[tokio::test]
+async fn a_pause_is_an_end_and_what_nobody_knows_is_skipped() {
+    let claude = claude().await;
+    for at in [0, 4, 20] {
+        let heard = hear(&claude, &scripted(&format!("tokens=20 rate=0 fault=pause@{at}"))).await;
+        assert_eq!((heard.texts, kind(&heard), heard.stop_reason.as_deref()), (at, None, Some("pause_turn")));
+    }
+    let whole = hear(&claude, &scripted("tokens=20 rate=0 seed=1")).await;
+    for size in [0, 1 << 20] {
+        let heard = hear(&claude, &scripted(&format!("tokens=20 rate=0 seed=1 unknown={size}"))).await;
+        assert_eq!((heard.text, heard.fault), (whole.text.clone(), None));
+    }
+}
+
+#[tokio::test]
 async fn no_token_comes_before_it_is_due() {
     let claude = claude().await;
     let began = Instant::now();

@@ -8,7 +8,7 @@ mod support;
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use app::error::ApiError;
@@ -98,7 +98,7 @@ async fn each_request_is_one_line_and_a_stream_one_more() {
     let res = server.get("/c/x").send().await.unwrap();
     let id = header(&res, "x-request-id").to_owned();
     let all = log();
-    assert_eq!(all.len(), 1);
+    assert_eq!((all.len(), server.requests.load(Ordering::SeqCst)), (1, 1));
     let line = &all[0];
     assert_eq!((line["request_id"].as_str(), line["message"].as_str()), (Some(id.as_str()), Some("request")));
     assert_eq!((line["method"].as_str(), line["route"].as_str()), (Some("GET"), Some("/c/{id}")));
@@ -114,12 +114,14 @@ async fn each_request_is_one_line_and_a_stream_one_more() {
     let stream = server.stream();
     let mut res = server.get(&format!("/api/chat/follow?turn_id={}", turn_id(1))).send().await.unwrap();
     assert_eq!(log().len(), 1, "before the stream has said anything");
+    let ended = server.requests.load(Ordering::SeqCst);
     stream.send(text(2, "hi")).unwrap();
     let sent = read_until(&mut res, "\n\n").await.len() as u64;
     drop(stream);
     soon(res.bytes()).await.unwrap();
     let all = log();
     assert_eq!((all[0]["message"].as_str(), all[0]["bytes"].as_u64()), (Some("stream ended"), Some(sent)));
+    assert_eq!(server.requests.load(Ordering::SeqCst), ended + 1, "a stream's request ends with the stream");
     assert_eq!((all[0]["complete"].as_bool(), all[0]["route"].as_str()), (Some(true), Some("/api/chat/follow")));
 
     server.get("/healthz").send().await.unwrap();

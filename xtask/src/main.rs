@@ -4,8 +4,10 @@
 
 mod bench;
 mod bundle;
+mod chaos;
 mod css;
 mod dev;
+mod fuzz;
 mod inputs;
 mod process;
 mod simulator;
@@ -28,6 +30,10 @@ cargo xtask <command>
   build                     dist/outlast and dist/site/
   setup                     fetch what the tests need (DynamoDB Local, Node packages, a Python venv)
   test [STAGE]              every test, or the named stages; the last line is `N passed, N failed`
+  model                     walk millions of states of the turn log's model, in release
+  chaos [NAME=NUMBER ...]   kills, freezes and cuts off servers in mid-reply: turns=1000 seed=7 tokens=120 servers=2
+                            at_once=32 store_faults=30 (per cent) calm_ms=1700 (between blows) patience=120 (seconds)
+  fuzz [TARGET] [SECONDS]   the fuzz targets, where a nightly Rust with cargo-fuzz is; 60 s each
   bench [quick]             the measured figures beside those of FastAPI and nginx, as a table
 ";
 
@@ -60,7 +66,14 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
             tools::prepare(&workspace::Workspace::find()?)?;
         }
         "test" => return test::run(rest),
+        "model" => {
+            let mut cargo = process::cargo(&workspace::Workspace::find()?.root);
+            cargo.args("test --release -q -p server --test model -- --ignored --nocapture".split(' '));
+            process::run(&mut cargo)?;
+        }
+        "fuzz" => fuzz::run(rest)?,
         "bench" => bench::run(rest)?,
+        "chaos" => chaos::run(rest)?,
         "help" | "--help" | "-h" => print!("{HELP}"),
         other => return Err(format!("no such command: {other} (`cargo xtask help` lists them)").into()),
     }

@@ -155,6 +155,7 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             }
             let mut command = Command::new("node");
             command.args(["node_modules/@playwright/test/cli.js", "test"]).env("OUTLAST_CHROMIUM", &tools()?.chromium);
+            command.env("OUTLAST_DYNAMODB_LOCAL", &tools()?.dynamodb);
             command.env("OUTLAST_BIN", ws.root.join("dist/outlast")).env("OUTLAST_SITE", ws.root.join("dist/site"));
             command.current_dir(ws.root.join("end2end"));
             count.add(counted(&mut command)?);

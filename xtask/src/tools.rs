@@ -45,9 +45,11 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
     if process::version("python3", "--version").is_none() {
         return Err("Python 3 is missing (the tests need it; Debian: python3, python3-venv)".into());
     }
-    java()?;
-    let tools =
-        Tools { dynamodb: dynamodb(ws)?, chromium: chromium()?, python: python(ws, "end2end/sdk/requirements.txt")? };
+    let tools = Tools {
+        dynamodb: dynamodb_local(ws)?,
+        chromium: chromium()?,
+        python: python(ws, "end2end/sdk/requirements.txt")?,
+    };
     node_modules(&ws.root.join("end2end"))?;
     node_modules(&ws.root.join("end2end/sdk"))?;
     Ok(tools)
@@ -67,6 +69,15 @@ pub(crate) fn wasm_target() -> Result<()> {
     process::quiet(Command::new("rustup").args(["target", "add", TARGET]))
 }
 
+/// DynamoDB Local alone, and the Java that it runs on.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn dynamodb_local(ws: &Workspace) -> Result<PathBuf> {
+    java()?;
+    dynamodb(ws)
+}
+
 fn java() -> Result<()> {
     let found = || process::version("java", "-version").and_then(|v| major(v.split('"').nth(1)?));
     if found().is_some_and(|v| v >= JAVA) {
@@ -77,8 +88,8 @@ fn java() -> Result<()> {
 }
 
 fn chromium() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("OUTLAST_CHROMIUM") {
-        return Ok(path.into());
+    if let Some(path) = named("OUTLAST_CHROMIUM")? {
+        return Ok(path);
     }
     let found = || ["chromium", "chromium-browser", "google-chrome"].iter().find_map(|name| on_path(name));
     if let Some(path) = found() {
@@ -103,8 +114,8 @@ fn apt(package: &str, missing: &str) -> Result<()> {
 }
 
 fn dynamodb(ws: &Workspace) -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("OUTLAST_DYNAMODB_LOCAL") {
-        return Ok(path.into());
+    if let Some(path) = named("OUTLAST_DYNAMODB_LOCAL")? {
+        return Ok(path);
     }
     let home = cache()?.join(DYNAMODB_LOCAL.replace('@', "-"));
     if !home.join("DynamoDBLocal.jar").exists() {
@@ -133,6 +144,16 @@ fn dynamodb(ws: &Workspace) -> Result<PathBuf> {
     }
     link(&home, &ws.root.join(".tools/dynamodb"))?;
     Ok(home)
+}
+
+/// What the variable names in place of the usual thing.
+fn named(variable: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(None) };
+    if path.exists() {
+        Ok(Some(path))
+    } else {
+        Err(format!("{variable} names {}, which is not there", path.display()).into())
+    }
 }
 
 /// Makes `cargo test` by itself find it too.

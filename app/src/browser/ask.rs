@@ -7,6 +7,7 @@ use leptos::{prelude::*, task::spawn_local};
 use super::{
     chats, dom, draft,
     follow::{Opening, follow},
+    painter::prose_of,
     scroll, wake,
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     components::{composer::RUNS, words},
     domain::{Message, MessageId, Role, SessionId, Siblings, TurnId},
     error::{ApiError, Code},
-    pages::state::{Live, Page, Refusal, Reply, Turn},
+    pages::state::{Live, Page, Phase, Refusal, Reply, Turn},
 };
 
 /// Why one cannot send just now, if so; said where it is seen.
@@ -107,6 +108,7 @@ fn ask(
     let question = Message {
         message_id: own,
         parent_id: leaf,
+        depth: None,
         role: Role::User,
         text: text.clone(),
         thinking: None,
@@ -132,8 +134,8 @@ fn ask(
     follow(page, live, opening, move |refused| settle(page, session, turn, before, refused));
 }
 
-/// Another answer beside one.
-pub(crate) fn retry(page: Page, message: MessageId) {
+/// Another answer beside one; or, to carry it on, one that begins with its text.
+pub(crate) fn retry(page: Page, message: MessageId, carry_on: bool) {
     let found = page
         .turns
         .with_untracked(|turns| turns.iter().find(|t| t.reply.as_ref().is_some_and(|r| r.id() == message)).cloned());
@@ -147,10 +149,16 @@ pub(crate) fn retry(page: Page, message: MessageId) {
         None => None,
     };
     let before = Before { session: Some(session), title: page.title.get_untracked(), text: None };
+    // The server sends it again; till then it stands there as it is.
+    let shown = carry_on.then(|| prose_of(message).map(|prose| prose.inner_html()).unwrap_or_default());
     hide_from(page, old.key);
     let turn = TurnId::from_parts(dom::now(), dom::random());
     let live = begin(page, session, turn, old.ask, known.map_or_else(|| vec![message], |s| s.ids));
-    follow(page, live, Opening::Retry { message: message.to_string() }, move |refused| {
+    if carry_on {
+        live.wrote.set(true);
+        live.phase.set(Phase::Writing);
+    }
+    follow(page, live, Opening::Retry { message: message.to_string(), shown }, move |refused| {
         settle(page, session, turn, before, refused);
     });
     if let Some(field) = dom::composer() {

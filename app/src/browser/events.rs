@@ -197,9 +197,9 @@ fn submit(page: Page, form: &HtmlFormElement, by: &str) -> bool {
                 ask::edit(page, key, field("text"));
             }
         }
-        "/api/chat/retry" => {
+        call @ ("/api/chat/retry" | "/api/chat/continue") => {
             if let Ok(message) = field("message_id").parse() {
-                ask::retry(page, message);
+                ask::retry(page, message, call.ends_with("continue"));
             }
         }
         "/api/chat/stop" => ask::stop(page),

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::{chats, painter::Painter, scroll};
 use crate::{
     components::words,
-    domain::{Message, Outcome, Role, Siblings, TurnError, TurnEvent, Usage},
+    domain::{Message, Outcome, Role, Seam, Siblings, TurnError, TurnEvent, Usage},
     markdown,
     pages::state::{Live, Page, Phase},
 };
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) fn end(page: Page, live: Live, painter: &Painter, event: TurnEvent) {
     let TurnEvent::End { outcome, stop_reason, usage, error, timing } = event else { return };
     painter.paint(true);
-    let (text, thinking) = painter.all();
+    let (text, thinking, seams) = painter.all();
     let say = match outcome {
         Outcome::Stopped => "Stopped.".to_owned(),
         // Said by the words themselves, which are an alert.
@@ -34,6 +34,7 @@ pub(crate) fn end(page: Page, live: Live, painter: &Painter, event: TurnEvent) {
     let message = Message {
         message_id: id,
         parent_id: None,
+        depth: None,
         role: Role::Assistant,
         text,
         thinking: (!thinking.is_empty()).then_some(thinking),
@@ -44,11 +45,15 @@ pub(crate) fn end(page: Page, live: Live, painter: &Painter, event: TurnEvent) {
         error,
         usage: Some(usage),
         timing,
-        seams: Vec::new(),
+        seams: seams.into_iter().map(|offset| Seam { offset, planned: false }).collect(),
         left_out: None,
         siblings,
         created_at: live.turn.timestamp(),
     };
+    // A page that came late saw only the end of it.
+    if let Some(ms) = timing.and_then(|t| t.thinking_ms) {
+        live.thought.set(words::thought(Some(ms)));
+    }
     close(page, live, message);
     page.say.set(say);
     chats::refresh(page);

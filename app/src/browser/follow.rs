@@ -1,6 +1,8 @@
 //! Follows a turn to its end, through every broken connection. It never stops the turn: leaving the page only drops
 //! the stream.
 
+use std::cell::Cell;
+
 use futures::{
     StreamExt,
     future::{Either, select},
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::{
     api,
-    domain::{Cursor, PieceKind, TurnEvent, TurnId},
+    domain::{Cursor, PieceKind, Timestamp, TurnEvent, TurnId},
     error::{ApiError, Code},
     pages::state::{Live, Page, Phase},
     sse::{EventStream, Frame},
@@ -26,14 +28,26 @@ const STALL_MS: u64 = 25_000;
 const LOOK_MS: u32 = 5_000;
 /// How long a break may last before the person is told.
 const LOST_MS: u32 = 2_000;
+/// How long an answer to "follow" may take to begin.
+const OPEN_MS: u32 = 10_000;
 const FIRST_PAUSE_MS: u32 = 250;
 const LONGEST_PAUSE_MS: u32 = 5_000;
 
 /// How a turn's stream is asked for the first time; after that it is followed.
 #[derive(Debug, Clone)]
 pub(crate) enum Opening {
-    Send { session: String, text: String, model: String, parent: Option<String>, new: bool },
-    Retry { message: String },
+    Send {
+        session: String,
+        text: String,
+        model: String,
+        parent: Option<String>,
+        new: bool,
+    },
+    /// Another answer beside this one; or, with its HTML, one that begins with the same text.
+    Retry {
+        message: String,
+        shown: Option<String>,
+    },
     Follow,
 }
 
@@ -44,8 +58,16 @@ impl Opening {
             Self::Send { session, text, model, parent, new } => {
                 api::chat::send(session, turn, text, Some(model), parent, new.then_some(true)).await
             }
-            Self::Retry { message } => api::chat::retry(turn, message).await,
-            Self::Follow => api::chat::follow(turn, Some(cursor.to_string())).await,
+            Self::Retry { message, shown: None } => api::chat::retry(turn, message).await,
+            Self::Retry { message, .. } => api::chat::carry_on(turn, message).await,
+            Self::Follow => {
+                // A request may hang for minutes where the network went away without a word.
+                let asked = Box::pin(api::chat::follow(turn, Some(cursor.to_string())));
+                match select(asked, Box::pin(nap(OPEN_MS))).await {
+                    Either::Left((answer, _)) => answer,
+                    Either::Right(_) => Err(ApiError::new(Code::Network, "")),
+                }
+            }
         }
     }
 }
@@ -60,139 +82,173 @@ enum Leg {
     Broken,
 }
 
+/// Follows a turn from its beginning to its end, in the background. `taken` is told whether the first
+/// request was, or why not.
+pub(crate) fn follow(page: Page, live: Live, opening: Opening, taken: impl FnOnce(Option<ApiError>) + 'static) {
+    wait(page, live);
+    let painter = Painter::new(page, live);
+    if let Opening::Retry { shown: Some(html), .. } = &opening {
+        painter.carry(html.clone());
+    }
+    let follower = Follower { page, live, painter, cursor: Cursor::default(), failures: 0, handed_over: false };
+    spawn_local(follower.run(opening, taken));
+}
+
+thread_local! {
+    /// The turn whose connection is gone just now, and since when.
+    static LOST: Cell<Option<(TurnId, Timestamp)>> = const { Cell::new(None) };
+}
+
+struct Follower {
+    page: Page,
+    live: Live,
+    painter: Painter,
+    cursor: Cursor,
+    /// Connections in a row that brought nothing.
+    failures: u32,
+    /// The last runner handed the reply over: the next one's text is no news.
+    handed_over: bool,
+}
+
 /// Whether this page still shows the reply: a chat that was deleted is followed no further.
 fn is_shown(page: Page, live: Live) -> bool {
     page.live().is_some_and(|l| l.turn == live.turn)
 }
 
-/// Follows a turn from its beginning to its end, in the background. `taken` is told whether the first
-/// request was, or why not.
-pub(crate) fn follow(page: Page, live: Live, opening: Opening, taken: impl FnOnce(Option<ApiError>) + 'static) {
-    wait(page, live);
-    spawn_local(run(page, live, opening, taken));
-}
+impl Follower {
+    async fn run(mut self, mut opening: Opening, taken: impl FnOnce(Option<ApiError>) + 'static) {
+        let mut taken = Some(taken);
+        while is_shown(self.page, self.live) {
+            super::NETWORK_CHANGED.set(false);
+            match opening.open(self.live.turn, self.cursor).await {
+                Ok(stream) => {
+                    opening = Opening::Follow;
+                    if let Some(taken) = taken.take() {
+                        taken(None);
+                    }
+                    match self.leg(stream).await {
+                        Leg::End => return,
+                        Leg::Again => continue,
+                        Leg::Broken => {}
+                    }
+                }
+                // Unreached is not refused: the same request again is the same turn.
+                Err(e) if e.code == Code::Network => {}
+                Err(e) if !matches!(opening, Opening::Follow) => {
+                    if let Some(taken) = taken.take() {
+                        taken(Some(e));
+                    }
+                    return;
+                }
+                Err(e) if e.code == Code::NotFound => return finish::gone(self.page, self.live, &self.painter),
+                Err(_) => {}
+            }
+            if self.failures == 0 {
+                self.tell_if_lost();
+            }
+            let pause = FIRST_PAUSE_MS.saturating_mul(1 << self.failures.min(5)).min(LONGEST_PAUSE_MS);
+            self.failures += 1;
+            // Half of it is chance, so that many browsers do not come back at the same moment.
+            nap(pause / 2 + (f64::from(pause / 2) * dom::chance()) as u32).await;
+        }
+    }
 
-async fn run(page: Page, live: Live, mut opening: Opening, taken: impl FnOnce(Option<ApiError>) + 'static) {
-    let painter = Painter::new(page, live);
-    let mut cursor = Cursor::default();
-    let mut failures = 0;
-    let mut taken = Some(taken);
-    loop {
-        if !is_shown(page, live) {
+    fn tell_if_lost(&self) {
+        let (page, live) = (self.page, self.live);
+        let lost = Some((live.turn, dom::now()));
+        LOST.set(lost);
+        set_timeout(
+            move || {
+                if LOST.get() == lost && is_shown(page, live) && !live.phase.get_untracked().is_over() {
+                    live.phase.set(Phase::Lost);
+                    page.say.set("Reconnecting.".to_owned());
+                }
+            },
+            std::time::Duration::from_millis(LOST_MS.into()),
+        );
+    }
+
+    /// The connection is back, or the store.
+    fn resume(&mut self) {
+        let live = self.live;
+        self.failures = 0;
+        LOST.set(None);
+        if !matches!(live.phase.get_untracked(), Phase::Lost | Phase::Held) {
             return;
         }
-        match opening.open(live.turn, cursor).await {
-            Ok(stream) => {
-                opening = Opening::Follow;
-                if let Some(taken) = taken.take() {
-                    taken(None);
-                }
-                match leg(page, live, &painter, stream, &mut cursor, &mut failures).await {
-                    Leg::End => return,
-                    Leg::Again => continue,
-                    Leg::Broken => {}
-                }
-            }
-            // Unreached is not refused: the same request again is the same turn.
-            Err(e) if e.code == Code::Network => {}
-            Err(e) if !matches!(opening, Opening::Follow) => {
-                if let Some(taken) = taken.take() {
-                    taken(Some(e));
-                }
-                return;
-            }
-            Err(e) if e.code == Code::NotFound => return finish::gone(page, live, &painter),
-            Err(_) => {}
-        }
-        if failures == 0 {
-            tell_if_lost(page, live);
-        }
-        failures += 1;
-        LOST.set(Some(live.turn));
-        let pause = FIRST_PAUSE_MS.saturating_mul(1 << (failures - 1).min(5)).min(LONGEST_PAUSE_MS);
-        // Half of it is chance, so that many browsers do not come back at the same moment.
-        nap(pause / 2 + (f64::from(pause / 2) * dom::chance()) as u32).await;
-    }
-}
-
-thread_local! {
-    /// The turn whose connection is gone just now.
-    static LOST: std::cell::Cell<Option<TurnId>> = const { std::cell::Cell::new(None) };
-}
-
-fn found(live: Live, page: Page, failures: &mut u32) {
-    if *failures == 0 {
-        return;
-    }
-    *failures = 0;
-    LOST.set(None);
-    if live.phase.get_untracked() == Phase::Lost {
-        live.phase.set(if live.wrote.get_untracked() { Phase::Writing } else { Phase::Quiet });
-        if !live.wrote.get_untracked() {
-            wait(page, live);
+        if live.wrote.get_untracked() {
+            live.phase.set(Phase::Writing);
+            self.page.say.set("Claude is writing.".to_owned());
+        } else {
+            live.phase.set(Phase::Quiet);
+            wait(self.page, live);
         }
     }
-}
 
-fn tell_if_lost(page: Page, live: Live) {
-    set_timeout(
-        move || {
-            if LOST.get() == Some(live.turn) && is_shown(page, live) && !live.phase.get_untracked().is_over() {
-                live.phase.set(Phase::Lost);
-                page.say.set("Reconnecting.".to_owned());
-            }
-        },
-        std::time::Duration::from_millis(LOST_MS.into()),
-    );
-}
-
-async fn leg(
-    page: Page,
-    live: Live,
-    painter: &Painter,
-    mut stream: EventStream,
-    cursor: &mut Cursor,
-    failures: &mut u32,
-) -> Leg {
-    let mut heard = dom::now();
-    let mut look = Box::pin(nap(LOOK_MS));
-    loop {
-        let frame = match select(stream.next(), look).await {
-            Either::Left((frame, rest)) => {
-                look = rest;
-                frame
-            }
-            Either::Right((woken, _)) => {
-                look = Box::pin(nap(LOOK_MS));
-                // After a sleep the connection may be dead without a word; a lively one is left alone.
-                let silent = dom::now().since(heard) >= STALL_MS;
-                if silent || (woken == Woken::Early && super::NETWORK_CHANGED.take()) {
-                    return Leg::Broken;
+    async fn leg(&mut self, mut stream: EventStream) -> Leg {
+        let mut heard = dom::now();
+        let mut look = Box::pin(nap(LOOK_MS));
+        loop {
+            let frame = match select(stream.next(), look).await {
+                Either::Left((frame, rest)) => {
+                    look = rest;
+                    frame
                 }
-                continue;
+                Either::Right((woken, _)) => {
+                    look = Box::pin(nap(LOOK_MS));
+                    // After a sleep the connection may be dead without a word; a lively one is left alone.
+                    let silent = dom::now().since(heard) >= STALL_MS;
+                    if silent || (woken == Woken::Early && super::NETWORK_CHANGED.take()) {
+                        return Leg::Broken;
+                    }
+                    continue;
+                }
+            };
+            let Some(Ok(frame)) = frame else { return Leg::Broken };
+            heard = dom::now();
+            if self.failures > 0 {
+                self.resume();
             }
-        };
-        let Some(Ok(frame)) = frame else { return Leg::Broken };
-        heard = dom::now();
-        found(live, page, failures);
-        let Frame::Event { cursor: at, event } = frame else { continue };
-        match event {
-            TurnEvent::Start { model, .. } => painter.model(model),
-            TurnEvent::Text { text } => painter.push(PieceKind::Text, &text),
-            TurnEvent::Thinking { text } => painter.push(PieceKind::Thinking, &text),
-            TurnEvent::Rewind { to } => painter.rewind(to.offset),
-            TurnEvent::Store { .. } => {}
-            TurnEvent::Release {} => return Leg::Again,
-            end @ TurnEvent::End { .. } => {
-                finish::end(page, live, painter, end);
+            let Frame::Event { cursor, event } = frame else { continue };
+            if let Some(at) = cursor {
+                self.meet(at);
+            }
+            match event {
+                TurnEvent::Start { model, .. } => {
+                    self.painter.model(model);
+                    // Whether the store answers is said anew on each connection.
+                    self.resume();
+                }
+                TurnEvent::Text { text } => self.painter.push(PieceKind::Text, &text),
+                TurnEvent::Thinking { text } => self.painter.push(PieceKind::Thinking, &text),
+                TurnEvent::Rewind { to } => self.painter.rewind(to.offset),
+                TurnEvent::Store { waiting: true } => {
+                    self.live.phase.set(Phase::Held);
+                    self.page.say.set("Storage is not answering.".to_owned());
+                }
+                TurnEvent::Store { .. } => self.resume(),
+                TurnEvent::Planned {} => self.handed_over = true,
+                TurnEvent::Release {} => {
+                    self.handed_over = true;
+                    return Leg::Again;
+                }
+                end @ TurnEvent::End { .. } => {
+                    finish::end(self.page, self.live, &self.painter, end);
+                    return Leg::End;
+                }
+            }
+            if !is_shown(self.page, self.live) {
                 return Leg::End;
             }
         }
-        if let Some(at) = at {
-            *cursor = at;
-        }
-        if !is_shown(page, live) {
-            return Leg::End;
+    }
+
+    /// Looks whether what comes is another runner's, who took over where the last one fell silent.
+    fn meet(&mut self, at: Cursor) {
+        let other = at.claim > self.cursor.claim;
+        self.cursor = at;
+        if other && !std::mem::take(&mut self.handed_over) && self.painter.seam() {
+            self.page.say.set("Picked up.".to_owned());
         }
     }
 }

@@ -23,6 +23,8 @@ struct Inner {
     closed: Vec<u32>,
     /// Some text was taken back since the last frame.
     cut: bool,
+    /// Where other runners went on, in bytes of the text.
+    seams: Vec<u32>,
     /// The text's height is held until it has grown past it again.
     held: bool,
     thinking_changed: bool,
@@ -49,6 +51,7 @@ impl Painter {
             fresh: String::new(),
             closed: Vec::new(),
             cut: false,
+            seams: Vec::new(),
             held: false,
             thinking_changed: false,
             thinking_since: None,
@@ -90,16 +93,41 @@ impl Painter {
             return;
         }
         inner.content.rewind(offset);
+        inner.drop_seams();
         inner.cut = true;
         inner.thinking_changed = true;
         drop(inner);
         self.schedule();
     }
 
-    /// All the text there is, and all the thinking.
-    pub(crate) fn all(&self) -> (String, String) {
+    /// From here on another runner writes, who was not handed the reply. Says whether there is anything before it.
+    pub(crate) fn seam(&self) -> bool {
+        let mut inner = self.inner.borrow_mut();
+        let begun = inner.content.offset() > 0;
+        if begun {
+            let at = inner.drop_seams();
+            inner.seams.push(at);
+        }
+        begun
+    }
+
+    /// Shows a text that the server is about to send anew, so that it is never away.
+    pub(crate) fn carry(&self, html: String) {
+        self.inner.borrow_mut().held = true;
+        let turn = self.live.turn;
+        // Before the next frame is painted, but once the reply's elements are there.
+        request_animation_frame(move || {
+            if let Some(prose) = prose_of(turn) {
+                prose.set_inner_html(&html);
+                hold(&prose);
+            }
+        });
+    }
+
+    /// All the text there is, all the thinking, and where in the text others went on.
+    pub(crate) fn all(&self) -> (String, String, Vec<u32>) {
         let inner = self.inner.borrow();
-        (inner.content.of(PieceKind::Text), inner.content.of(PieceKind::Thinking))
+        (inner.content.of(PieceKind::Text), inner.content.of(PieceKind::Thinking), inner.seams.clone())
     }
 
     /// The model that writes, as far as it is known.
@@ -145,13 +173,12 @@ impl Painter {
         if live.wrote.get_untracked() != (thinking || wrote) {
             live.wrote.set(thinking || wrote);
         }
-        let seconds = |ms: u64| [&words::number(ms.div_ceil(1000).max(1)), " s"].concat();
         let summary = match (thinking, since, thought) {
             (false, ..) => String::new(),
-            (true, Some(_), Some(ms)) => ["Thought for ", &seconds(ms)].concat(),
-            (true, Some(since), None) if last => ["Thought for ", &seconds(dom::now().since(since))].concat(),
-            (true, Some(since), None) => ["Thinking, ", &seconds(dom::now().since(since))].concat(),
-            (true, None, _) => "Thought".to_owned(),
+            (true, Some(_), Some(ms)) => words::thought(Some(ms)),
+            (true, Some(since), None) if last => words::thought(Some(dom::now().since(since))),
+            (true, Some(since), None) => ["Thinking, ", &words::whole_seconds(dom::now().since(since))].concat(),
+            (true, None, _) => words::thought(None),
         };
         if live.thought.with_untracked(|t| *t != summary) {
             live.thought.set(summary);
@@ -165,18 +192,23 @@ impl Painter {
         if matches!(was, Phase::Quiet | Phase::Waiting(_)) {
             self.page.say.set("Claude is writing.".to_owned());
         }
-        if was != phase && !matches!(was, Phase::Ended | Phase::Lost) {
+        if was != phase && !matches!(was, Phase::Ended | Phase::Lost | Phase::Held) {
             live.phase.set(phase);
         }
     }
 }
 
 impl Inner {
+    /// Forgets the seams behind which nothing stands any more. Gives the text's length.
+    fn drop_seams(&mut self) -> u32 {
+        let end = self.content.of(PieceKind::Text).len() as u32;
+        self.seams.retain(|seam| *seam < end);
+        end
+    }
+
     fn write(&mut self, prose: &HtmlElement, last: bool) {
         if std::mem::take(&mut self.cut) {
-            // The text below must not jump up: the height stays until the new text has passed it.
-            let height = prose.offset_height();
-            let _ = prose.style().set_property("min-block-size", &[&height.to_string(), "px"].concat());
+            hold(prose);
             self.held = true;
             let text = self.content.of(PieceKind::Text);
             let remain = self.growing.cut(text.len());
@@ -187,6 +219,7 @@ impl Inner {
             self.finish_hold(prose, last);
             return;
         }
+        self.growing.seams(&self.seams);
         let update = self.growing.push(&std::mem::take(&mut self.fresh), last);
         cut(prose, self.closed.last().copied().unwrap_or_default());
         for block in &update.closed {
@@ -203,6 +236,18 @@ impl Inner {
             let _ = prose.style().remove_property("min-block-size");
         }
     }
+}
+
+/// Where a reply's text stands.
+pub(crate) fn prose_of(turn: impl ToString) -> Option<HtmlElement> {
+    let reply = dom::by_id(&["reply-", &turn.to_string()].concat())?;
+    dom::within(&reply, ".prose")
+}
+
+/// What is below must not jump up: the height stays until the new text has passed it.
+fn hold(prose: &HtmlElement) {
+    let height = prose.offset_height();
+    let _ = prose.style().set_property("min-block-size", &[&height.to_string(), "px"].concat());
 }
 
 /// Whether the text is as high again as the height that is held for it.

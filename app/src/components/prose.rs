@@ -49,6 +49,11 @@ impl Growing {
         self.0.truncate(bytes)
     }
 
+    /// Where other runners went on, in bytes.
+    pub fn seams(&mut self, offsets: &[u32]) {
+        self.0.seams(offsets);
+    }
+
     /// Takes more text, and renders what has changed. At the `last` every block is closed, and there is no caret.
     pub fn push(&mut self, text: &str, last: bool) -> Update {
         self.0.push(text);

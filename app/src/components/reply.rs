@@ -8,6 +8,7 @@ use super::{
     icons::{Cap, icon, small},
     prose,
     state::{self, Place},
+    words,
 };
 use crate::{
     domain::Message,
@@ -26,7 +27,7 @@ pub fn stored(place: Place, message: &Message) -> String {
         [
             "<details class=\"think\"><summary>",
             &open,
-            "Thought",
+            &words::thought(message.timing.and_then(|t| t.thinking_ms)),
             &close,
             "</summary><div><p>",
             &text(thinking),
@@ -66,7 +67,7 @@ pub fn live(page: Page, live: Live) -> Erased {
     let line = move || match phase.get() {
         Phase::Quiet | Phase::Waiting(_) => "waiting",
         Phase::Thinking | Phase::Writing => "live",
-        Phase::Lost => "lost",
+        Phase::Lost | Phase::Held => "lost",
         Phase::Ended => live.ended.get().map_or("stopped", |m| state::line(&m)),
     };
     let thought = lazy(move || {
@@ -80,12 +81,13 @@ pub fn live(page: Page, live: Live) -> Erased {
         _ => String::new(),
     });
     let mark = lazy(move || match phase.get() {
-        Phase::Quiet | Phase::Lost => String::new(),
+        Phase::Quiet | Phase::Lost | Phase::Held => String::new(),
         Phase::Waiting(_) | Phase::Thinking | Phase::Writing => Cap::Live.html(),
         Phase::Ended => live.ended.get().map_or_else(String::new, |m| state::cap(&m)),
     });
     let end = lazy(move || match (phase.get(), live.ended.get()) {
-        (Phase::Lost, _) => reconnecting(),
+        (Phase::Lost, _) => reconnecting(TRY_NOW),
+        (Phase::Held, _) => held(),
         (_, Some(message)) => state::foot(place, &message, true),
         _ => String::new(),
     });
@@ -110,14 +112,16 @@ pub fn live(page: Page, live: Live) -> Erased {
     .erase()
 }
 
-fn reconnecting() -> String {
-    [
-        "<div class=\"state\">",
-        &Cap::Lost.html(),
-        "<span><strong>Reconnecting.</strong> The reply goes on meanwhile; you will see all of it.</span>\
-         <div class=\"actions\"><button class=\"btn\" type=\"button\" data-do=\"try-now\">Try now</button></div></div>",
-    ]
-    .concat()
+const TRY_NOW: &str = "<button class=\"btn\" type=\"button\" data-do=\"try-now\">Try now</button>";
+
+/// The connection is lost; `action` is what one can do then.
+#[must_use]
+pub fn reconnecting(action: &str) -> String {
+    state::said(Cap::Lost, "", "Reconnecting.", "The reply goes on meanwhile; you will see all of it.", action)
+}
+
+fn held() -> String {
+    state::said(Cap::Lost, "", "Storage is not answering.", "Writing is on hold so that nothing gets lost.", "")
 }
 
 /// Without JavaScript, while a reply runs: that the page grows, or that it looks again.
@@ -127,8 +131,9 @@ pub fn running(page: Page) -> String {
     let (class, words, look) = if page.data().kind == PageKind::Live {
         (
             "band",
-            "<strong>Being written.</strong> This page grows with the reply. You may close it; the reply goes on.",
-            "",
+            "<strong>Being written.</strong> This page grows with the reply. You may close it; the reply goes on. \
+             Should it stand still, look again.",
+            "<a class=\"btn\" href=\"\">Look again</a>",
         )
     } else {
         (

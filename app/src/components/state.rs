@@ -32,29 +32,47 @@ struct Ended {
     cap: Cap,
     what: String,
     kept: &'static str,
-    /// Editing the question is the way on, rather than trying again.
-    edit: bool,
+    way: Way,
+}
+
+/// The way on from there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Another answer.
+    Again,
+    /// The same answer, carried on; or another.
+    Either,
+    /// The same answer, carried on.
+    Continue,
+    /// Another question.
+    Edit,
 }
 
 /// `None` for a reply that is simply complete.
 fn ended(message: &Message) -> Option<Ended> {
     let wrote = !message.text.is_empty();
     let kept = if wrote { "What was written is kept." } else { "Nothing was written yet." };
-    let plain = |cap, what: &str, kept| Ended { cap, what: what.to_owned(), kept, edit: false };
+    // What is not there any more cannot be carried on.
+    let gone = message.error.as_ref().is_some_and(|e| matches!(e.code.as_str(), "not_found" | "deleted"));
+    let either = if wrote && !gone { Way::Either } else { Way::Again };
+    let plain = |cap, what: &str, kept, way| Ended { cap, what: what.to_owned(), kept, way };
     Some(match (message.outcome?, message.stop_reason.as_deref()) {
-        (Outcome::Complete, Some("refusal")) => Ended {
-            edit: true,
-            ..plain(Cap::Stop, "Claude declined to answer this.", "Put it another way, or ask for something near it.")
-        },
-        (Outcome::Complete, Some("max_tokens")) => plain(Cap::Cut, "The reply reached its length limit.", ""),
+        (Outcome::Complete, Some("refusal")) => {
+            let kept = "Put it another way, or ask for something near it.";
+            plain(Cap::Stop, "Claude declined to answer this.", kept, Way::Edit)
+        }
+        (Outcome::Complete, Some("max_tokens")) => {
+            let way = if wrote { Way::Continue } else { Way::Again };
+            plain(Cap::Cut, "The reply reached its length limit.", "", way)
+        }
         (Outcome::Complete, Some("model_context_window_exceeded")) => {
-            plain(Cap::Cut, "The reply reached the end of the model’s window.", "")
+            plain(Cap::Cut, "The reply reached the end of the model’s window.", "", Way::Again)
         }
         (Outcome::Complete, _) if wrote => return None,
-        (Outcome::Complete, _) => plain(Cap::Stop, "Claude had nothing to say to this.", ""),
-        (Outcome::Stopped, _) => plain(Cap::Stop, "Stopped.", kept),
+        (Outcome::Complete, _) => plain(Cap::Stop, "Claude had nothing to say to this.", "", Way::Again),
+        (Outcome::Stopped, _) => plain(Cap::Stop, "Stopped.", kept, either),
         (Outcome::Failed, _) if wrote => {
-            plain(Cap::Fail, "The reply broke off and could not be carried on.", "What was written is kept.")
+            plain(Cap::Fail, "The reply broke off and could not be carried on.", "What was written is kept.", either)
         }
         (Outcome::Failed, _) => {
             let error = message.error.as_ref();
@@ -62,7 +80,7 @@ fn ended(message: &Message) -> Option<Ended> {
                 Some("upstream_overloaded") => "Claude is overloaded just now.",
                 _ => error.map_or("The reply could not be written.", |e| e.message.as_str()),
             };
-            plain(Cap::Fail, what, "Nothing was written. Your message is kept.")
+            plain(Cap::Fail, what, "Nothing was written. Your message is kept.", Way::Again)
         }
     })
 }
@@ -91,7 +109,12 @@ pub fn foot(place: Place, message: &Message, alert: bool) -> String {
     let ended = ended(message);
     let failed = message.outcome == Some(Outcome::Failed);
     // A complete one is tried again by an icon, any other by a button beside the words.
-    let again = if ended.is_none() { retry(place, message, false) } else { String::new() };
+    let again = if ended.is_none() {
+        let open = "<button class=\"icon-btn\" aria-label=\"Try again\">";
+        beside(place, message, "retry", &[open, &icon("again")].concat())
+    } else {
+        String::new()
+    };
     let state = ended.map_or_else(String::new, |e| state(place, message, &e, failed && alert));
     let branch = message.siblings.as_ref().map_or_else(String::new, |s| {
         ["<div class=\"branch\">", &branches(place.session, s, message.message_id), "</div>"].concat()
@@ -147,43 +170,40 @@ fn seams(message: &Message) -> String {
 }
 
 fn state(place: Place, message: &Message, ended: &Ended, alert: bool) -> String {
-    let class = if ended.cap == Cap::Fail { "state state-fail" } else { "state" };
-    let action = if ended.edit {
-        let open = "<button class=\"btn js-only\" type=\"button\" data-do=\"open-edit\">";
-        [open, &icon("pencil"), "Edit the question</button>"].concat()
-    } else {
-        retry(place, message, true)
+    let again = || beside(place, message, "retry", &["<button class=\"btn\">", &icon("again"), "Try again"].concat());
+    let carry_on = |class| beside(place, message, "continue", &["<button class=\"btn", class, "\">Continue"].concat());
+    let actions = match ended.way {
+        Way::Again => again(),
+        Way::Either => [carry_on(""), again()].concat(),
+        Way::Continue => carry_on(" btn-main"),
+        Way::Edit => {
+            let open = "<button class=\"btn js-only\" type=\"button\" data-do=\"open-edit\">";
+            [open, &icon("pencil"), "Edit the question</button>"].concat()
+        }
     };
-    [
-        "<div class=\"",
-        class,
-        if alert { "\" role=\"alert\">" } else { "\">" },
-        &ended.cap.html(),
-        "<span><strong>",
-        &text(&ended.what),
-        "</strong> ",
-        ended.kept,
-        "</span><div class=\"actions\">",
-        &action,
-        "</div></div>",
-    ]
-    .concat()
+    let class = if ended.cap == Cap::Fail { " state-fail" } else { "" };
+    let role = if alert { "\" role=\"alert" } else { "" };
+    said(ended.cap, &[class, role].concat(), &text(&ended.what), ended.kept, &actions)
 }
 
-/// The form behind "Try again".
-fn retry(place: Place, message: &Message, wide: bool) -> String {
-    let (open, words) = if wide {
-        ("<button class=\"btn\">", "Try again")
-    } else {
-        ("<button class=\"icon-btn\" aria-label=\"Try again\">", "")
-    };
+/// A state in words, `what` and `kept`, with the mark at the line's end and the ways on.
+#[must_use]
+pub fn said(cap: Cap, class: &str, what: &str, kept: &str, actions: &str) -> String {
+    let actions =
+        if actions.is_empty() { String::new() } else { ["<div class=\"actions\">", actions, "</div>"].concat() };
+    let (open, cap) = (["<div class=\"state", class, "\">"].concat(), cap.html());
+    [&open, &cap, "<span><strong>", what, "</strong> ", kept, "</span>", &actions, "</div>"].concat()
+}
+
+/// A form that asks for an answer beside this one: another (`retry`), or this one carried on (`continue`).
+fn beside(place: Place, message: &Message, call: &str, button: &str) -> String {
     [
-        "<form method=\"post\" action=\"/api/chat/retry\">",
+        "<form method=\"post\" action=\"/api/chat/",
+        call,
+        "\">",
         &hidden("turn_id", &place.fresh.to_string()),
         &hidden("message_id", &message.message_id.to_string()),
-        open,
-        &icon("again"),
-        words,
+        button,
         "</button></form>",
     ]
     .concat()

@@ -71,15 +71,19 @@ fn left_out(page: Page) -> Option<u32> {
     })?
 }
 
-/// The turn before which the model began to read; known only once the branch is here from its first message on.
+/// The turn before which the model began to read; `None` while it is farther up than what is loaded.
 fn cut_before(page: Page) -> Option<MessageId> {
-    if page.older.with(Option::is_some) {
-        return None;
-    }
     let skip = left_out(page)?;
+    let older = page.older.with(Option::is_some);
     page.turns.with(|turns| {
-        let mut seen = 0;
-        turns.iter().filter(|t| !t.hidden.get()).find_map(|turn| {
+        let mut shown = turns.iter().filter(|t| !t.hidden.get()).peekable();
+        let first = shown.peek().and_then(|turn| depth(turn));
+        // The message before which it began is not here.
+        if older && first.is_none_or(|first| first > skip) {
+            return None;
+        }
+        let mut seen = first.unwrap_or_default();
+        shown.find_map(|turn| {
             if seen >= skip {
                 return Some(turn.key);
             }
@@ -87,6 +91,15 @@ fn cut_before(page: Page) -> Option<MessageId> {
             None
         })
     })
+}
+
+/// How many messages stand before the turn.
+fn depth(turn: &Turn) -> Option<u32> {
+    match (&turn.ask, &turn.reply) {
+        (Some(ask), _) => ask.depth,
+        (None, Some(Reply::Stored(message))) => message.depth,
+        _ => None,
+    }
 }
 
 fn cut(page: Page, here: bool) -> String {

@@ -57,6 +57,18 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// What stands over the thinking once it is over; how long it took is not always known.
+#[must_use]
+pub fn thought(ms: Option<u64>) -> String {
+    ms.map_or_else(|| "Thought".to_owned(), |ms| ["Thought for ", &whole_seconds(ms)].concat())
+}
+
+/// Milliseconds as seconds begun, so that it is never none: `1 s`, `14 s`.
+#[must_use]
+pub fn whole_seconds(ms: u64) -> String {
+    [&number(ms.div_ceil(1000).max(1)), " s"].concat()
+}
+
 /// The time of day, and before it the day if that is not today: `10:38`, `24 Nov 10:38`.
 #[must_use]
 pub fn moment(at: Timestamp, now: Timestamp, tz: i32) -> String {

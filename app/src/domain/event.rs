@@ -49,6 +49,9 @@ pub struct Timing {
     /// To the first text or thinking; absent when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_ms: Option<u64>,
+    /// From the first thinking to the first text, or to the end where no text came; absent where nothing was thought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking_ms: Option<u64>,
     /// To the end.
     pub total_ms: u64,
 }
@@ -78,6 +81,9 @@ pub enum TurnEvent {
     Store {
         waiting: bool,
     },
+    /// What follows is written by a runner whom the last one handed the reply over to: no reason to speak of it. Also
+    /// for those who come later than the `release`.
+    Planned {},
     /// The runner changes; follow again at once.
     Release {},
     /// The message is stored; the stream closes.
@@ -102,6 +108,7 @@ impl TurnEvent {
             Self::Thinking { .. } => "thinking",
             Self::Rewind { .. } => "rewind",
             Self::Store { .. } => "store",
+            Self::Planned {} => "planned",
             Self::Release {} => "release",
             Self::End { .. } => "end",
         }
@@ -110,7 +117,7 @@ impl TurnEvent {
 
 from_json!(Outcome: "complete" = Complete, "stopped" = Stopped, "failed" = Failed);
 from_json!(TurnError { code, message, retryable });
-from_json!(Timing { first_ms, total_ms });
+from_json!(Timing { first_ms, thinking_ms, total_ms });
 
 impl FromJson for Usage {
     /// What is absent is 0.

@@ -75,6 +75,9 @@ pub struct Message {
     pub message_id: MessageId,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<MessageId>,
+    /// How many messages stand before it on its branch; absent in what a page made itself and knows no better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u32>,
     pub role: Role,
     pub text: String,
     /// The model's thinking, where there was any.
@@ -129,6 +132,7 @@ from_json!(Siblings { ids });
 from_json!(Message {
     message_id,
     parent_id,
+    depth,
     role,
     text,
     thinking,

@@ -1,6 +1,6 @@
 //! The end of a half-finished line of text: what is open counts as closed.
 
-use super::insert;
+use super::{insert, write::BREAKS};
 
 /// Longest text behind a `[` that is taken for a link's label, in bytes.
 const LABEL: usize = 80;
@@ -76,6 +76,10 @@ impl Scan<'_> {
                     Some(at + 1)
                 }
                 b']' => self.bracket(at),
+                // What may become a line break.
+                b'<' if BREAKS.iter().any(|tag| tag.len() > bytes.len() - at && tag.starts_with(&self.text[at..])) => {
+                    None
+                }
                 b'<' => Some(at + self.auto_link(at)),
                 _ => Some(at + 1),
             };

@@ -72,10 +72,17 @@ impl Live {
         self.source.text.push_str(text);
     }
 
-    /// From here on, another runner writes.
-    pub fn seam(&mut self) {
+    /// From here on, another runner writes. Says where that is, in bytes.
+    pub fn seam(&mut self) -> u32 {
         let at = u32::try_from(self.source.text.len()).unwrap_or(u32::MAX);
         self.source.seams.push(at);
+        at
+    }
+
+    /// Where other runners went on, in bytes and in order, in place of what was said of that before. What stands
+    /// before an offset that is new must not be in a block that was closed.
+    pub fn seams(&mut self, offsets: &[u32]) {
+        offsets.clone_into(&mut self.source.seams);
     }
 
     /// Cuts the text to its first `bytes` bytes (or a little less, so that no character is torn). Says how many of the
@@ -224,9 +231,9 @@ impl Stream {
         (!html.is_empty()).then_some(html)
     }
 
-    /// From here on, another runner writes.
-    pub fn seam(&mut self) {
-        self.live.seam();
+    /// From here on, another runner writes. Says where that is, in bytes.
+    pub fn seam(&mut self) -> u32 {
+        self.live.seam()
     }
 
     /// Renders the rest: the text is complete.

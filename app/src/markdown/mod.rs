@@ -1,6 +1,6 @@
 //! Markdown as safe HTML, by the same code on the server and in the browser.
 //!
-//! What a model writes is never trusted: raw HTML comes out as text, links lead to `http`, `https` and `mailto` only,
+//! What a model writes is never trusted: raw HTML comes out as text (but for a bare `<br>`), links lead to `http`, `https` and `mailto` only,
 //! images aren't loaded unasked, and whatever isn't written by this module's own hand is escaped. The output nests as
 //! HTML demands, so that a browser's parser makes of it exactly what was written here; it is used as `inner_html`.
 //!

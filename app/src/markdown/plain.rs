@@ -2,7 +2,7 @@
 
 use pulldown_cmark::Event;
 
-use super::parse;
+use super::{parse, write::is_break};
 
 /// The text without its marks, on one line: for titles, and for what is read aloud.
 #[must_use]
@@ -10,6 +10,7 @@ pub fn plain_text(markdown: &str) -> String {
     let mut raw = String::with_capacity(markdown.len());
     for (event, _) in parse(markdown) {
         match event {
+            Event::Html(text) | Event::InlineHtml(text) if is_break(text.trim()) => raw.push(' '),
             Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => raw.push_str(&text),
             Event::Start(tag) if inline(&tag.to_end()) => {}
             Event::End(tag) if inline(&tag) => {}

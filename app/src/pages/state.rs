@@ -25,6 +25,8 @@ pub enum Phase {
     Writing,
     /// The connection has been gone for 2 s.
     Lost,
+    /// Storage does not answer, so the server writes on when it does.
+    Held,
     /// Stored; [`Live::ended`] says how.
     Ended,
 }

@@ -243,6 +243,7 @@ fn shown(item: MessageItem, siblings: &[MessageId]) -> Message {
     Message {
         message_id: item.id,
         parent_id: item.parent,
+        depth: Some(item.depth),
         role: item.role,
         text: prompt::text(&item),
         thinking: (!thinking.is_empty()).then_some(thinking),

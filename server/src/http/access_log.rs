@@ -13,7 +13,10 @@ use axum::{
 use futures::StreamExt;
 use ulid::Ulid;
 
-use crate::{clock, state::RequestId, state::SharedState};
+use crate::{
+    clock,
+    state::{AfterRequest, RequestId, SharedState},
+};
 
 /// The header that carries the request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,10 +48,11 @@ pub async fn layer(State(state): State<SharedState>, mut req: Request, next: Nex
         _ if route == "/healthz" => {}
         _ => tracing::info!(request_id = %id, method, route, status, code, ms, "request"),
     }
+    let after = After(state.after_request.clone());
     if !is_stream(&res) {
         return res;
     }
-    let mut end = StreamEnd { id, route, started, bytes: 0, complete: false };
+    let mut end = StreamEnd { id, route, started, bytes: 0, complete: false, _after: after };
     res.map(|body| {
         let mut chunks = body.into_data_stream();
         Body::from_stream(futures::stream::poll_fn(move |cx| {
@@ -70,6 +74,17 @@ fn is_stream(res: &Response) -> bool {
     res.extensions().get::<Streams>().is_some() || res.headers().get(header::CONTENT_TYPE).is_some_and(sse)
 }
 
+/// Goes with the request, however it ends.
+struct After(Option<AfterRequest>);
+
+impl Drop for After {
+    fn drop(&mut self) {
+        if let Some(after) = &self.0 {
+            after();
+        }
+    }
+}
+
 /// Writes its line when the body goes away, be it at its end or because the client left.
 struct StreamEnd {
     id: RequestId,
@@ -77,11 +92,12 @@ struct StreamEnd {
     started: Instant,
     bytes: u64,
     complete: bool,
+    _after: After,
 }
 
 impl Drop for StreamEnd {
     fn drop(&mut self) {
-        let Self { id, route, started, bytes, complete } = self;
+        let Self { id, route, started, bytes, complete, .. } = self;
         tracing::info!(request_id = %id, route, bytes, complete, ms = millis(*started), "stream ended");
     }
 }

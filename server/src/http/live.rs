@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, convert::Infallible};
 
 use app::{
-    domain::{Cursor, MessageId, SessionId, TurnEvent, TurnId},
+    domain::{Cursor, MessageId, Seam, SessionId, TurnEvent, TurnId},
     markdown,
     page::{LIVE_MARKER, PageKind},
     shell,
@@ -25,8 +25,6 @@ use app::backend::SharedBackend;
 
 /// Makes the browser load the page again: what was sent cannot be taken back.
 const RELOAD: &str = "<meta http-equiv=\"refresh\" content=\"0\">";
-/// The same in a little while, where nothing more is to be had just now.
-const RELOAD_SOON: &str = "<meta http-equiv=\"refresh\" content=\"2\">";
 /// Nothing to see, but a sign of life for proxies.
 const SIGN_OF_LIFE: &str = "<!-- -->\n";
 /// So often in a row a stream may end without having brought anything.
@@ -67,6 +65,9 @@ struct Reply {
     turn: TurnId,
     cursor: Cursor,
     markdown: Option<markdown::Stream>,
+    seams: Vec<Seam>,
+    /// The last runner handed the reply over: the next one's text is no news.
+    handed_over: bool,
     events: Option<EventStream>,
     /// Streams in a row that brought nothing.
     idle: u32,
@@ -84,7 +85,9 @@ fn grow(
 ) -> impl Stream<Item = Result<String, Infallible>> {
     let markdown = Some(markdown::Stream::new());
     let (cursor, out) = (Cursor::default(), VecDeque::from([head]));
-    let reply = Reply { backend, session, turn, cursor, markdown, events: None, idle: 0, tail, out };
+    let (seams, handed_over) = (Vec::new(), false);
+    let reply =
+        Reply { backend, session, turn, cursor, markdown, seams, handed_over, events: None, idle: 0, tail, out };
     futures::stream::unfold(reply, |mut reply| async move {
         loop {
             if let Some(html) = reply.out.pop_front() {
@@ -101,12 +104,12 @@ impl Reply {
     async fn advance(&mut self) {
         let Some(events) = &mut self.events else {
             if self.idle == MAX_IDLE {
-                return self.close(RELOAD_SOON);
+                return self.lost();
             }
             self.idle += 1;
             match self.backend.follow(self.turn, self.cursor).await {
                 Ok(events) => self.events = Some(events),
-                Err(_) => self.close(RELOAD_SOON),
+                Err(_) => self.lost(),
             }
             return;
         };
@@ -118,6 +121,9 @@ impl Reply {
     }
 
     fn take(&mut self, cursor: Option<Cursor>, event: &TurnEvent) {
+        if cursor.is_some_and(|at| at.claim > self.cursor.claim) {
+            self.meet();
+        }
         match event {
             TurnEvent::Start { .. } => return,
             TurnEvent::Text { text } => {
@@ -127,13 +133,33 @@ impl Reply {
             TurnEvent::Thinking { .. } | TurnEvent::Store { .. } => {}
             TurnEvent::Rewind { to } if to.offset < self.cursor.offset => return self.close(RELOAD),
             TurnEvent::Rewind { .. } => {}
-            TurnEvent::Release {} => self.events = None,
+            TurnEvent::Planned {} => self.handed_over = true,
+            TurnEvent::Release {} => {
+                self.handed_over = true;
+                self.events = None;
+            }
             TurnEvent::End { .. } => {
-                return self.close(&shell::live_end(event, self.session, MessageId::from(self.turn)));
+                let seams = std::mem::take(&mut self.seams);
+                return self.close(&shell::live_end(event, self.session, MessageId::from(self.turn), seams));
             }
         }
         self.idle = 0;
         self.cursor = cursor.unwrap_or(self.cursor);
+    }
+
+    /// What comes is another runner's; it is shown where it took over, unless it was handed the reply.
+    fn meet(&mut self) {
+        let planned = std::mem::take(&mut self.handed_over);
+        if let (false, 1.., Some(markdown)) = (planned, self.cursor.offset, &mut self.markdown) {
+            let offset = markdown.seam();
+            self.seams.push(Seam { offset, planned });
+        }
+    }
+
+    /// The reply goes on without this page.
+    fn lost(&mut self) {
+        let html = shell::live_lost();
+        self.close(&html);
     }
 
     /// Ends the page: the text that has come, `last`, and the tail. Nothing more is taken.

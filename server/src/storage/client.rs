@@ -119,7 +119,7 @@ struct DateWatch {
     clock: Clock,
 }
 
-/// When the attempt under way was sent.
+/// When the attempt under way was sent, by the local clock: the correction may change meanwhile.
 #[derive(Debug)]
 struct SentAt(Timestamp);
 
@@ -138,7 +138,7 @@ impl Intercept for DateWatch {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        bag.interceptor_state().store_put(SentAt(self.clock.now()));
+        bag.interceptor_state().store_put(SentAt(self.clock.local()));
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Intercept for DateWatch {
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date").and_then(http_date);
         if let (Some(date), Some(SentAt(sent))) = (date, bag.load::<SentAt>()) {
-            self.clock.adjust(correction(date, *sent, self.clock.now()));
+            self.clock.correct(*sent, self.clock.local(), |sent, received| correction(date, sent, received));
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::{
     fmt,
     fs::{File, TryLockError},
-    io,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,6 +15,8 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 /// How often what has expired is deleted. Readers don't see it anyway; it is for the file's size.
 const SWEEP: Duration = Duration::from_secs(60 * 60);
+/// Where in the data directory a running store notes its port, for the commands that look after it.
+const PORT: &str = "port";
 
 /// Why the embedded store doesn't start. One line, for a person.
 #[derive(Debug)]
@@ -55,6 +58,7 @@ pub struct Embedded {
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), String>>,
     sweeper: JoinHandle<()>,
+    port: PathBuf,
     // Held as long as the store runs; the system releases it with the process, however that ends.
     _lock: Arc<File>,
 }
@@ -80,7 +84,32 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         self.sweeper.abort();
+        // The lock is still held: what is removed is this store's own note.
+        let _ = std::fs::remove_file(&self.port);
     }
+}
+
+/// Where the store of another process is to be reached, if one has the directory and has noted its port. The note of a
+/// process that was killed may name a port where nobody listens, or somebody else does.
+#[must_use]
+pub fn running(dir: &Path) -> Option<String> {
+    let port: u16 = std::fs::read_to_string(dir.join(PORT)).ok()?.trim().parse().ok()?;
+    Some(format!("http://127.0.0.1:{port}"))
+}
+
+/// Whether there is a store in the directory already.
+#[must_use]
+pub fn exists(dir: &Path) -> bool {
+    dir.join("outlast.db").exists()
+}
+
+/// Notes the port, for the directory's owner only: whole under another name first, so that nobody reads half of it.
+fn note(path: &Path, port: u16) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let _ = std::fs::remove_file(&draft);
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(port.to_string().as_bytes())?;
+    std::fs::rename(&draft, path)
 }
 
 /// Opens `<dir>/outlast.db`, makes both where they are missing, and serves it on a free loopback port.
@@ -89,7 +118,7 @@ impl Drop for Embedded {
 /// at any moment.
 ///
 /// # Errors
-/// If another process has the directory, or the file or the port can't be opened.
+/// If another process has the directory, or the file or the port can't be opened, or the port can't be noted.
 pub async fn start(dir: &Path) -> Result<Embedded, EmbeddedError> {
     let io = |path: &Path| {
         let path = path.to_owned();
@@ -109,7 +138,10 @@ pub async fn start(dir: &Path) -> Result<Embedded, EmbeddedError> {
     let database = Database::new(name).map_err(|e| broken(e.to_string()))?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io(dir))?;
-    let endpoint = format!("http://{}", listener.local_addr().map_err(io(dir))?);
+    let addr = listener.local_addr().map_err(io(dir))?;
+    let endpoint = format!("http://{addr}");
+    let port = dir.join(PORT);
+    note(&port, addr.port()).map_err(io(&port))?;
     let lock = Arc::new(lock);
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn({
@@ -125,7 +157,7 @@ pub async fn start(dir: &Path) -> Result<Embedded, EmbeddedError> {
         }
     });
     let sweeper = tokio::spawn(sweep(database));
-    Ok(Embedded { endpoint, stop: Some(stop), server, sweeper, _lock: lock })
+    Ok(Embedded { endpoint, stop: Some(stop), server, sweeper, port, _lock: lock })
 }
 
 /// Deletes what has expired, now and then.

@@ -39,13 +39,29 @@ pub(super) fn write_segment(turn: TurnId, seq: u64, segment: &Segment, ttl: u64)
     Ok(item.done())
 }
 
+/// What stands in a log, for who only looks.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its sort key.
+    pub key: String,
+    /// As far as this version can read it, whatever its own is.
+    pub segment: Result<(u64, Segment), StoreError>,
+}
+
 pub(super) fn read_segment(item: Item) -> Result<(u64, Segment), StoreError> {
     let mut r = Reader::new(item);
     let v = r.n("v")?;
     if v > VERSION {
-        let detail = format!("the segment has format {v}, known is {VERSION}");
-        return Err(StoreError::new(StoreErrorKind::Newer, "reading a log", detail));
+        return Err(newer(v));
     }
+    read_fields(r, v)
+}
+
+fn newer(v: u32) -> StoreError {
+    StoreError::new(StoreErrorKind::Newer, "reading a log", format!("it has format {v}, known is {VERSION}"))
+}
+
+fn read_fields(mut r: Reader, v: u32) -> Result<(u64, Segment), StoreError> {
     let seq = r.s("sk")?.strip_prefix("LOG#").and_then(|s| s.parse().ok());
     let segment = Segment {
         kind: r.word("kind")?,
@@ -113,6 +129,31 @@ impl Store {
     pub async fn segment_at(&self, turn: TurnId, seq: u64) -> Result<Option<Segment>, StoreError> {
         let item = self.get("reading a segment", key(keys::turn_pk(turn), keys::log_sk(seq))).await?;
         Ok(item.map(read_segment).transpose()?.map(|(_, segment)| segment))
+    }
+
+    /// All that stands in a log, gaps and newer formats included; all pages. For who only looks: whatever acts on a
+    /// log reads it by [`Store::read_log`].
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn see_log(&self, turn: TurnId) -> Result<Vec<Seen>, StoreError> {
+        let ask = Ask {
+            when: "pk = :pk AND begins_with(sk, :log)",
+            values: values([(":pk", s(keys::turn_pk(turn))), (":log", s("LOG#"))]),
+            strong: true,
+            ..Ask::default()
+        };
+        let see = |item: Item| {
+            let key = item.get("sk").and_then(|k| k.as_s().ok()).cloned().unwrap_or_default();
+            let mut r = Reader::new(item);
+            let segment = match r.n("v") {
+                Ok(v) if v > VERSION => read_fields(r, v).map_err(|_| newer(v)),
+                Ok(v) => read_fields(r, v),
+                Err(error) => Err(error),
+            };
+            Seen { key, segment }
+        };
+        Ok(self.query_all("looking at a log", ask).await?.into_iter().map(see).collect())
     }
 
     /// A log from a sequence on, as far as it is contiguous; all pages.

@@ -30,6 +30,7 @@ mod usage;
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::Client;
@@ -41,7 +42,7 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     items::{Base, DayTotals, Head, MessageItem, SessionItem, TurnItem, TurnState},
     job::{JobItem, SubmitTx, VariantEnd, VariantItem},
-    log::Append,
+    log::{Append, Seen},
     message::{Link, More},
     open::OpenWork,
     segment::{By, End, Kind, SeamClass, Segment},
@@ -144,6 +145,14 @@ impl Store {
     /// As every read; `Missing` where there is no such table.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.get("looking for the table", attr::key("PING".to_owned(), "PING")).await.map(|_| ())
+    }
+
+    /// Asks the table something, so that the clock is corrected before anything is stamped by it. Nothing comes of it
+    /// where the clock isn't to be corrected, or where there is no answer within two seconds.
+    pub async fn settle_clock(&self) {
+        if self.0.config.correct_clock {
+            let _ = tokio::time::timeout(Duration::from_secs(2), self.ping()).await;
+        }
     }
 
     fn client(&self) -> Result<&Client, StoreError> {

@@ -140,7 +140,8 @@ impl Store {
         let change = Change {
             key: session_key(id),
             set: "SET #deleted = :at, #open = :shard, #since = :since REMOVE #recent, #day".to_owned(),
-            when: MINE.to_owned(),
+            // A repetition of a deletion that was undone, still under way when its caller had given it up, does nothing.
+            when: format!("{MINE} AND (attribute_not_exists(#undone) OR #undone < :at)"),
             values: values([
                 (":at", n(now.millis())),
                 (":shard", s(keys::session_shard(id))),
@@ -164,14 +165,18 @@ impl Store {
     /// As every write.
     pub async fn restore(&self, id: SessionId, owner: UserId, now: Timestamp) -> Result<bool, StoreError> {
         let Some(session) = self.session(id).await? else { return Ok(false) };
+        let Some(deleted_at) = session.deleted_at else { return Ok(false) };
         let change = Change {
             key: session_key(id),
-            set: "SET #recent = :recent, #day = :day REMOVE #deleted, #open, #since".to_owned(),
-            when: "#owner = :owner AND #deleted >= :since AND attribute_not_exists(#purging)".to_owned(),
+            set: "SET #recent = :recent, #day = :day, #undone = #deleted REMOVE #deleted, #open, #since".to_owned(),
+            // Of this deletion: arriving late it must not undo another one.
+            when: "#owner = :owner AND #deleted = :at AND #deleted >= :since AND attribute_not_exists(#purging)"
+                .to_owned(),
             values: values([
                 (":recent", s(session.updated_at.to_string())),
                 (":day", s(keys::day_pk(session.updated_at, id))),
                 (":owner", s(owner)),
+                (":at", n(deleted_at.millis())),
                 (":since", n(now.millis().saturating_sub(RESTORE_SECONDS * 1000))),
             ]),
         };
@@ -180,7 +185,7 @@ impl Store {
             // It was deleted a moment ago and isn't any more: an earlier attempt of the SDK's, or another click.
             Written::Refused(there) => {
                 let back = there.map(read_session).transpose()?.filter(|t| t.deleted_at.is_none());
-                session.deleted_at.is_some() && back.is_some_and(|t| t.owner == owner)
+                back.is_some_and(|t| t.owner == owner)
             }
         })
     }

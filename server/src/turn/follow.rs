@@ -41,6 +41,10 @@ pub fn catch_up(cursor: &mut Cursor, view: View<'_>, out: &mut Vec<(Cursor, Turn
     }
     cursor.offset = view.content.floor(cursor.offset);
     for (claim, kind, text, _) in view.content.after(cursor.offset) {
+        let planned = view.bases.get(claim as usize).is_some_and(|b| b.planned);
+        if planned && claim > cursor.claim {
+            out.push((*cursor, TurnEvent::Planned {}));
+        }
         let mut rest = text;
         while !rest.is_empty() {
             let mut cut = rest.len().min(EVENT);
@@ -144,6 +148,27 @@ mod tests {
         assert!(
             catch_up(&mut unknown, View { bases: log.bases(), content: log.content(), over: false }, &mut out).is_err()
         );
+    }
+
+    #[test]
+    fn it_is_said_where_a_reply_was_handed_over_on_purpose() {
+        let mut log = Log::default();
+        log.apply(0, &claim(0, 0)).unwrap();
+        log.apply(1, &text(0, 0, "a")).unwrap();
+        log.apply(2, &release(0, 1)).unwrap();
+        log.apply(3, &claim(1, 1)).unwrap();
+        log.apply(4, &text(1, 1, "b")).unwrap();
+        log.apply(5, &claim(2, 2)).unwrap();
+        log.apply(6, &text(2, 2, "c")).unwrap();
+        let follow = |mut cursor| {
+            let mut out = Vec::new();
+            catch_up(&mut cursor, View { bases: log.bases(), content: log.content(), over: false }, &mut out).unwrap();
+            out.into_iter().map(|(c, event)| (c.claim, c.offset, event.name())).collect::<Vec<_>>()
+        };
+        let rest = [(0, 1, "planned"), (1, 2, "text"), (2, 3, "text")];
+        assert_eq!(follow(Cursor::new(0, 1)), rest);
+        assert_eq!(follow(Cursor::default())[1..], rest);
+        assert_eq!(follow(Cursor::new(1, 2)), rest[2..]);
     }
 
     #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@ use super::{
     Host, Turns, content, deleted_error,
     follow::{View, catch_up, rewind},
     hub::{Live, Phase},
+    metrics::Following,
     mirror::MirrorSeat,
 };
 use crate::{
@@ -53,6 +54,7 @@ pub struct Follower {
     closing: watch::Receiver<bool>,
     /// When something was last said.
     spoke: Instant,
+    _counted: Following,
 }
 
 impl Turns {
@@ -72,6 +74,7 @@ impl Turns {
             queue: VecDeque::from([Frame::Event { cursor: None, event: start }]),
             closing: self.inner.closing.subscribe(),
             spoke: Instant::now(),
+            _counted: Following::new(&self.inner.metrics),
         };
         EventStream::new(futures::stream::unfold(follower, |mut follower| async move {
             let frame = follower.next().await?;

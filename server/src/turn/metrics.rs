@@ -1,7 +1,10 @@
 //! What has happened to turns in this process, counted.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,33 @@ pub struct Metrics {
     append_faults: AtomicU64,
     append_us: AtomicU64,
     append_us_max: AtomicU64,
+    followers: AtomicU64,
+}
+
+/// What goes on at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Streams that follow a turn here.
+    pub followers: u64,
+    /// Turns that run here.
+    pub running: u64,
+}
+
+/// While it lives, a stream follows a turn.
+#[derive(Debug)]
+pub(super) struct Following(Arc<Metrics>);
+
+impl Following {
+    pub(super) fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.followers.fetch_add(1, Relaxed);
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.followers.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What was counted in a stretch of time.
@@ -85,6 +115,10 @@ impl Metrics {
 
     pub(super) fn append_failed(&self) {
         self.append_faults.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn followers(&self) -> u64 {
+        self.followers.load(Relaxed)
     }
 
     /// Takes what was counted since it was last taken.

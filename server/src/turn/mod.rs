@@ -18,6 +18,7 @@ mod stop;
 mod sweeper;
 #[cfg(test)]
 mod testing;
+mod thought;
 mod upstream;
 mod watch;
 pub mod writer;
@@ -48,7 +49,7 @@ use self::{
     hub::{Busy, Hub},
     log::Log,
     metrics::Metrics,
-    writer::Author,
+    writer::{Author, random_nonce},
 };
 
 /// The turn log's times and limits.
@@ -174,6 +175,12 @@ impl Turns {
         &self.inner.hub
     }
 
+    /// The random id of this process, which its segments carry.
+    #[must_use]
+    pub fn boot(&self) -> &str {
+        &self.inner.boot
+    }
+
     /// Opens the connection to Claude, while something else is waited for.
     pub fn warm(&self) {
         let claude = self.inner.claude.clone();
@@ -181,7 +188,7 @@ impl Turns {
     }
 
     fn author(&self, by: By) -> Author {
-        Author { by, boot: self.inner.boot.clone() }
+        Author { by, boot: self.inner.boot.clone(), nonce: random_nonce }
     }
 
     /// Claim 0, for the transaction that sends.
@@ -194,6 +201,12 @@ impl Turns {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.inner.metrics
+    }
+
+    /// What goes on in this process at this moment.
+    #[must_use]
+    pub fn now(&self) -> metrics::Now {
+        metrics::Now { followers: self.inner.metrics.followers(), running: self.inner.hub.len() as u64 }
     }
 
     /// Keeps a turn for this process while it is about to run here, so that nobody here takes it up meanwhile and

@@ -12,6 +12,7 @@ use super::{
     log::Log,
     seam::{self, Seam, Settled},
     sweeper::tokens,
+    thought::Thought,
     upstream::{Step, Upstream},
     writer::{Resolved, Writer},
 };
@@ -80,6 +81,7 @@ struct Run<'a> {
     ticked: (Instant, Timestamp),
     /// When the first content came, if no runner before wrote any.
     first_at: Option<Timestamp>,
+    thought: Thought,
     /// What the turn shall end with, once it is known.
     ending: Option<(Outcome, Option<String>, Option<TurnError>)>,
     /// What came and what is wrong with it, to be asked for again.
@@ -104,6 +106,7 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         writer,
         stop: log.stop(),
         first_at: log.first_content(),
+        thought: Thought::default(),
         log,
         upstream: Upstream::idle(&turns.inner.claude),
         seam: None,
@@ -299,9 +302,12 @@ impl Run<'_> {
         if text.is_empty() {
             return;
         }
-        let claim = self.writer.claim();
-        self.live.update(|s| s.content.push(claim, kind, text));
-        self.first_at.get_or_insert_with(|| self.turns.inner.clock.now());
+        let (claim, now, thought) = (self.writer.claim(), self.turns.inner.clock.now(), &mut self.thought);
+        self.live.update(|s| {
+            thought.saw(kind, s.content.len() == 0, now);
+            s.content.push(claim, kind, text);
+        });
+        self.first_at.get_or_insert(now);
     }
 
     /// The reply has to fit a schema and does not: it is asked for again, with the fault named, or given up.
@@ -516,7 +522,11 @@ impl Run<'_> {
         let (outcome, stop_reason, error) = self.ending.clone().unwrap_or((Outcome::Stopped, None, None));
         let now = self.turns.inner.clock.now();
         let began = self.log.began().unwrap_or(now);
-        let timing = Timing { first_ms: self.first_at.map(|t| t.since(began)), total_ms: now.since(began) };
+        let timing = Timing {
+            first_ms: self.first_at.map(|t| t.since(began)),
+            thinking_ms: self.thought.ms(now),
+            total_ms: now.since(began),
+        };
         End {
             outcome,
             stop_reason,

@@ -207,7 +207,8 @@ impl Turns {
         let now = self.inner.clock.now();
         let began = log.began().unwrap_or(now);
         let total = log.content().len();
-        let timing = Timing { first_ms: log.first_content().map(|t| t.since(began)), total_ms: now.since(began) };
+        let first_ms = log.first_content().map(|t| t.since(began));
+        let timing = Timing { first_ms, thinking_ms: None, total_ms: now.since(began) };
         let end = End { outcome, stop_reason: None, error, usage, timing, total, left_out: 0 };
         let claim = log.bases().len().saturating_sub(1) as u32;
         let segment = Segment { end: Some(end), ..self.author(by).segment(Kind::End, claim, total, now) };

@@ -14,6 +14,14 @@ pub struct Author {
     pub by: By,
     /// A random id of the process's boot.
     pub boot: String,
+    /// Gives a nonce, never the same twice: [`random_nonce`], but where a model counts them.
+    pub nonce: fn() -> String,
+}
+
+/// A nonce that nobody else has.
+#[must_use]
+pub fn random_nonce() -> String {
+    format!("{:032x}", crate::clock::random_u128())
 }
 
 impl Author {
@@ -25,7 +33,7 @@ impl Author {
             claim,
             by: self.by,
             boot: self.boot.clone(),
-            nonce: format!("{:032x}", crate::clock::random_u128()),
+            nonce: (self.nonce)(),
             at,
             pieces: Vec::new(),
             time,
@@ -48,7 +56,7 @@ pub enum Resolved {
 }
 
 /// The runner's side of the log. One put in flight; a segment is immutable until its key is resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Writer {
     author: Author,
     claim: u32,
@@ -147,10 +155,14 @@ mod tests {
 
     use super::{super::testing, *};
 
+    fn author() -> Author {
+        Author { by: By::Web, boot: "b".into(), nonce: random_nonce }
+    }
+
     fn writer() -> (Writer, Content) {
         let mut content = Content::default();
         content.push(0, PieceKind::Text, "hello");
-        (Writer::new(Author { by: By::Web, boot: "b".into() }, 0, 1, 0), content)
+        (Writer::new(author(), 0, 1, 0), content)
     }
 
     #[test]
@@ -185,7 +197,7 @@ mod tests {
     fn an_end_that_does_not_fit_waits_for_its_text() {
         let mut content = Content::default();
         content.push(0, PieceKind::Text, &"é".repeat(SEGMENT / 2 + 10));
-        let mut w = Writer::new(Author { by: By::Web, boot: "b".into() }, 0, 1, 0);
+        let mut w = Writer::new(author(), 0, 1, 0);
         let (_, s) = w.put(Kind::End, &content, testing::end(0, 0, "").end, Timestamp::default()).unwrap();
         assert_eq!((s.kind, s.end), (Kind::Text, None));
         w.resolve(None);

@@ -88,8 +88,31 @@ async fn streams_that_bring_nothing_end_the_page_which_loads_again_later() {
     let server = Server::start().await;
     let mut res = open(&server).await;
     let page = read_until(&mut res, "</html>").await;
-    assert!(page.contains("http-equiv=\"refresh\" content=\"2\""), "{page}");
+    assert!(page.contains("http-equiv=\"refresh\" content=\"3\""), "{page}");
+    assert!(page.contains("<strong>Reconnecting.</strong>") && page.contains(">Look again</a>"), "{page}");
     assert_eq!(followed(&server).len(), 3);
+}
+
+#[tokio::test]
+async fn it_shows_where_another_runner_took_over_and_not_where_it_was_handed_on() {
+    let server = Server::start().await;
+    let (first, second) = (server.stream(), server.stream());
+    let mut res = open(&server).await;
+    let by = |claim, end, text: &str| Frame::Event {
+        cursor: Some(Cursor::new(claim, end)),
+        event: TurnEvent::Text { text: text.into() },
+    };
+    first.send(by(0, 4, "One ")).unwrap();
+    first.send(Frame::Event { cursor: None, event: TurnEvent::Release {} }).unwrap();
+    second.send(by(1, 8, "two ")).unwrap();
+    second.send(Frame::Event { cursor: Some(Cursor::new(1, 8)), event: TurnEvent::Planned {} }).unwrap();
+    second.send(by(2, 14, "three ")).unwrap();
+    second.send(by(3, 18, "four")).unwrap();
+    second.send(end()).unwrap();
+    let page = read_until(&mut res, "</html>").await;
+    assert_eq!(page.matches("seam-note").count(), 1, "{page}");
+    assert!(page.contains("One two three <span class=\"seam\">"), "{page}");
+    assert!(page.contains("Picked up once where it left off. Nothing is missing."), "{page}");
 }
 
 #[tokio::test]

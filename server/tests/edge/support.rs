@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -174,6 +177,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) client: reqwest::Client,
     pub(crate) site: tempfile::TempDir,
+    /// That have ended.
+    pub(crate) requests: Arc<AtomicUsize>,
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) ended: JoinHandle<()>,
 }
@@ -191,6 +196,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let behind = script.clone();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&requests);
         let state = AppState {
             identity: Identity::new(&Secret::new(SECRET), &[], clock.clone()),
             clock: clock.clone(),
@@ -201,12 +208,15 @@ impl Server {
             jobs: None,
             lambda: false,
             simulator: true,
+            after_request: Some(Arc::new(move || {
+                counting.fetch_add(1, Ordering::SeqCst);
+            })),
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
         let ended = tokio::spawn(connection::serve(listener, router(Arc::new(state)), shutdown, patience));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base: format!("http://{host}"), host, script, clock, client, site, stop: Some(stop), ended }
+        Self { base: format!("http://{host}"), host, script, clock, client, site, requests, stop: Some(stop), ended }
     }
 
     pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
@@ -291,6 +301,7 @@ pub(crate) fn question() -> Message {
     Message {
         message_id: MessageId::from_parts(at, 5),
         parent_id: None,
+        depth: Some(0),
         role: Role::User,
         text: "A question".into(),
         thinking: None,

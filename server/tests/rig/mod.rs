@@ -47,10 +47,12 @@ pub fn config(sole_owner: bool) -> TurnConfig {
 pub struct Rig {
     _dir: tempfile::TempDir,
     _embedded: Option<Embedded>,
-    endpoint: String,
-    table: String,
+    pub endpoint: String,
+    pub table: String,
     pub simulator: String,
     pub clock: Clock,
+    /// Of one reply.
+    pub max_tokens: u64,
 }
 
 /// One "process".
@@ -83,7 +85,15 @@ impl Rig {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let simulator = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(simulator::serve(listener, std::future::pending()));
-        let rig = Self { _dir: dir, _embedded: embedded, endpoint, table, simulator, clock: Clock::default() };
+        let rig = Self {
+            _dir: dir,
+            _embedded: embedded,
+            endpoint,
+            table,
+            simulator,
+            clock: Clock::default(),
+            max_tokens: 32_000,
+        };
         rig.server(true).store.init().await.unwrap();
         rig
     }
@@ -104,20 +114,25 @@ impl Rig {
 
     /// On another store than the rig's own.
     pub fn server_on(&self, store: Store, config: TurnConfig) -> Server {
-        self.server_of(store, Queue::Local(Local::default()), config)
+        self.server_of(&self.simulator, store, Queue::Local(Local::default()), config)
+    }
+
+    /// With Claude at another address than the simulator's.
+    pub fn server_at(&self, claude: &str, store: Store, config: TurnConfig) -> Server {
+        self.server_of(claude, store, Queue::Local(Local::default()), config)
     }
 
     /// With a queue of its own too.
-    pub fn server_of(&self, store: Store, queue: Queue, config: TurnConfig) -> Server {
+    pub fn server_of(&self, claude: &str, store: Store, queue: Queue, config: TurnConfig) -> Server {
         let claude = Claude::new(Config {
-            base_url: self.simulator.clone(),
+            base_url: claude.to_owned(),
             api_key: Some("sk-test".into()),
             stall: Duration::from_secs(3),
         });
         let turns = Turns::new(store.clone(), claude.clone(), self.clock.clone(), queue.clone(), config);
         let chat = ChatConfig {
             model: "claude-sonnet-5-5".into(),
-            max_tokens: 32_000,
+            max_tokens: self.max_tokens,
             thinking: Thinking::Off,
             retention_days: 365,
             prompt_chars: 200_000,
@@ -180,6 +195,8 @@ pub struct Reader {
     pub releases: u32,
     /// It was told that the store does not answer.
     pub waited: bool,
+    /// And not yet that it does again.
+    pub waiting: bool,
 }
 
 impl Reader {
@@ -197,7 +214,11 @@ impl Reader {
                 self.rewinds += 1;
             }
             TurnEvent::Release {} => self.releases += 1,
-            TurnEvent::Store { waiting } => self.waited |= *waiting,
+            TurnEvent::Planned {} => {}
+            TurnEvent::Store { waiting } => {
+                self.waiting = *waiting;
+                self.waited |= waiting;
+            }
             TurnEvent::End { .. } => self.end = Some(event),
         }
         if let Some(cursor) = cursor {
@@ -213,6 +234,11 @@ impl Reader {
 
     /// Reads until there is enough, or the stream ends; then the stream is dropped.
     pub async fn read_until(&mut self, mut stream: EventStream, enough: impl Fn(&Self) -> bool) {
+        self.read_more(&mut stream, enough).await;
+    }
+
+    /// Reads until there is enough, or the stream ends.
+    pub async fn read_more(&mut self, stream: &mut EventStream, enough: impl Fn(&Self) -> bool) {
         while let Some(frame) = stream.next().await {
             self.take(frame.unwrap());
             if enough(self) {

@@ -150,7 +150,7 @@ impl Table {
             stop_reason: Some("end_turn".to_owned()),
             error: None,
             usage: usage(),
-            timing: Timing { first_ms: Some(3), total_ms: 40 },
+            timing: Timing { first_ms: Some(3), thinking_ms: Some(2), total_ms: 40 },
             left_out: 0,
             total,
         };
@@ -183,7 +183,7 @@ impl Table {
             usage: usage(),
             outcome: Some(Outcome::Complete),
             stop_reason: Some("end_turn".to_owned()),
-            timing: Some(Timing { first_ms: Some(3), total_ms: 40 }),
+            timing: Some(Timing { first_ms: Some(3), thinking_ms: Some(2), total_ms: 40 }),
             total: text.len() as u32,
             ..tx.turn.clone()
         };

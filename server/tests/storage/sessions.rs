@@ -153,7 +153,9 @@ async fn a_deleted_session_can_be_restored_for_a_minute(t: &Table) {
     assert!(t.store.restore(session.id, user, later(now, 60)).await.unwrap());
     assert_eq!(t.store.session(session.id).await.unwrap(), Some(session.clone()));
     assert_eq!(t.store.list_sessions(user, None, 50).await.unwrap().0.len(), 1);
+    assert_eq!(t.store.tombstone(session.id, user, now).await.unwrap(), None, "a repetition that comes late");
     t.talk(&session, false, "Q", "A").await;
+    assert!(t.store.tombstone(session.id, user, later(now, 2)).await.unwrap().is_some(), "another deletion");
 }
 
 async fn an_active_turn_is_cleared_once(t: &Table) {

@@ -32,7 +32,11 @@ async fn a_clock_is_corrected_where_that_is_wanted(t: &Table) {
         let config = StoreConfig { clock: clock.clone(), ..t.config.clone() };
         Store::new(config.clone()).ping().await.unwrap();
         assert!(clock.now().millis().abs_diff(t.clock.now().millis()) > 3_000_000, "left alone on loopback");
-        Store::new(StoreConfig { correct_clock: true, ..config }).ping().await.unwrap();
+        // Several answers at once all tell of the same error: it must be corrected once.
+        let store = Store::new(StoreConfig { correct_clock: true, ..config });
+        for answer in futures::future::join_all((0..8).map(|_| store.ping())).await {
+            answer.unwrap();
+        }
         assert!(clock.now().millis().abs_diff(t.clock.now().millis()) < 10_000, "from {skew}");
     }
 }

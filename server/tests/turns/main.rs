@@ -1,6 +1,8 @@
 //! Turns from send to stored message, on the embedded engine and the simulator.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../common/bad_store.rs"]
+mod bad_store;
 #[allow(dead_code, clippy::expect_used, clippy::panic, reason = "a part of it is used")]
 #[path = "../common/dynamodb.rs"]
 mod dynamodb;
@@ -36,6 +38,7 @@ mod elsewhere;
 mod faults;
 mod hand_over;
 mod jobs;
+mod store_faults;
 
 on_both!(a_reply_is_streamed_stored_and_the_same_for_everybody);
 async fn a_reply_is_streamed_stored_and_the_same_for_everybody(rig: Rig) {

@@ -156,6 +156,39 @@ fn raw_html_is_text() {
 }
 
 #[test]
+fn a_bare_br_is_a_line_break_and_nothing_else_is() {
+    for tag in ["<br>", "<br/>", "<br />"] {
+        gives(&format!("a{tag}b"), "<p>a<br>b</p>");
+        gives(&format!("**a{tag}b**"), "<p><strong>a<br>b</strong></p>");
+        gives(&format!("a\n\n{tag}\n\nb"), "<p>a</p><p><br></p><p>b</p>");
+        gives(&format!("{tag}\nb"), "<p><br>b</p>");
+        assert!(render(&format!("|a|\n|-|\n|b{tag}c|\n"), &[]).contains("<td>b<br>c</td>"));
+        // As an example it stays one.
+        gives(&format!("`{tag}`"), &format!("<p><code>{}</code></p>", tag.replace('<', "&lt;").replace('>', "&gt;")));
+        gives(&format!("\\{tag}"), &format!("<p>{}</p>", tag.replace('<', "&lt;").replace('>', "&gt;")));
+        assert_eq!(plain_text(&format!("a{tag}b\n\n{tag}\n\nc")), "a b c");
+    }
+    for tag in [
+        "<br class=\"a\">",
+        "<br onclick=\"a\">",
+        "<br/ >",
+        "<br  />",
+        "<BR>",
+        "</br>",
+        "<br\n>",
+        "<brr>",
+        "<hr>",
+        "<b>",
+        "<br><script>",
+    ] {
+        let out = render(&format!("a {tag} b\n\n{tag}\n\n|a|\n|-|\n|{tag}|\n"), &[]);
+        check(&out).unwrap();
+        assert!(out.contains("&lt;"), "{tag:?}: {out}");
+    }
+    gives("<div>\n<br>\n</div>", "<p>&lt;div&gt;<br>&lt;br&gt;<br>&lt;/div&gt;</p>");
+}
+
+#[test]
 fn footnotes_have_ids_of_their_own() {
     let options = Options { prefix: "m\"1".to_owned(), caret: false };
     let out = render_with("a[^x] b[^x] c[^y]\n\n[^x]: one\n\n[^y]: two", &[], &options);

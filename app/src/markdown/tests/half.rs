@@ -46,6 +46,12 @@ fn what_isnt_clear_is_held_back() {
     like("a b*", "a b");
     like("a \\", "a");
     like("a **[", "a");
+    for tag in ["<", "<b", "<br", "<br/", "<br ", "<br /"] {
+        like(&format!("a {tag}"), "a");
+        like(&format!("| a |\n|---|\n| b{tag}"), "| a |\n|---|\n| b |");
+    }
+    like("a <br>", "a <br>");
+    like("a <bra", "a <bra");
     for mark in
         ["-", "- ", "#", "## ", ">", "> ", "1", "1.", "1. ", "---", "***", "=", "**", "```", "```ru", "- [", "- [x]"]
     {

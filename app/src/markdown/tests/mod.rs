@@ -6,6 +6,7 @@ mod growing;
 mod half;
 mod hostile;
 mod random;
+mod safe;
 
 use std::cell::Cell;
 

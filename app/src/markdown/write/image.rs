@@ -25,6 +25,7 @@ impl Writer<'_> {
                     self.blocked(&image);
                 }
             }
+            Event::InlineHtml(text) if super::is_break(text) => image.alt.push(' '),
             Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) => image.alt.push_str(text),
             Event::SoftBreak | Event::HardBreak => image.alt.push(' '),
             _ => {}

@@ -90,6 +90,15 @@ pub(super) fn escape(out: &mut String, text: &str, attribute: bool) {
     out.push_str(&text[from..]);
 }
 
+/// The one tag that is taken for what it is, since a table's cell knows no other line break: exactly so, without any
+/// attribute. What is written then is our own `<br>`.
+pub(super) fn is_break(html: &str) -> bool {
+    BREAKS.contains(&html)
+}
+
+/// How a line break may be spelled.
+pub(super) const BREAKS: [&str; 3] = ["<br>", "<br/>", "<br />"];
+
 /// How lines that follow each other are kept apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Line {
@@ -136,6 +145,10 @@ impl Writer<'_> {
                 self.out.push_str("</code>");
             }
             Event::Html(text) if matches!(self.line, Line::Html(_)) => self.html_line(text, range),
+            Event::InlineHtml(text) if is_break(text) => {
+                self.seam_before(range.end);
+                self.out.push_str("<br>");
+            }
             Event::Html(text) | Event::InlineHtml(text) => self.text(text, range),
             Event::FootnoteReference(label) => self.cite(label),
             Event::SoftBreak => self.out.push('\n'),
@@ -193,6 +206,11 @@ impl Writer<'_> {
                 self.out.push_str("<br>");
             }
             let bare = line.strip_suffix('\n');
+            // One that stands alone, between two paragraphs. Within other HTML it is text, as all of that is.
+            if self.out.ends_with("<p>") && is_break(line.trim()) {
+                self.out.push_str("<br>");
+                continue;
+            }
             self.line = Line::Html(bare.is_some());
             self.plain(bare.unwrap_or(line));
         }

@@ -93,6 +93,17 @@ pub fn ping(out: &mut Vec<u8>) {
     out.extend_from_slice(b"event: ping\ndata: {\"type\": \"ping\"}\n\n");
 }
 
+/// What the API may have tomorrow: an event, a block, and a field in an event that is known, of so many bytes each.
+pub fn unknown(out: &mut Vec<u8>, size: usize) {
+    let much = "?".repeat(size);
+    event(out, "hologram", &json!({"type": "hologram", "delta": much}));
+    let block = json!({"type": "hologram", "text": [much]});
+    event(out, "content_block_start", &json!({"type": "content_block_start", "index": 9, "content_block": block}));
+    event(out, "content_block_stop", &json!({"type": "content_block_stop", "index": 9}));
+    let delta = json!({"type": "text_delta", "text": "", "aura": much});
+    event(out, "content_block_delta", &json!({"type": "content_block_delta", "index": 0, "delta": delta}));
+}
+
 /// A block begins.
 pub fn block_start(out: &mut Vec<u8>, index: usize, thinking: bool) {
     let block = if thinking {

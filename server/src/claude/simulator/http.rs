@@ -149,7 +149,9 @@ async fn whole(mut speech: Speech) -> Answer {
         None => Ok(Json(message).into_response()),
         Some((Break::Error, _)) => Err(Refusal::scripted(500, None)),
         Some((Break::Overloaded, _)) => Err(Refusal::scripted(529, None)),
-        Some((Break::Stall, _)) => std::future::pending().await,
+        Some((Break::Stall | Break::Pings, _)) => std::future::pending().await,
+        // Of a whole message nothing is left to go on with.
+        Some((Break::Pause, _)) => Ok(Json(message).into_response()),
         Some((kind @ (Break::Reset | Break::Truncate | Break::Garbage), _)) => {
             let text = message.to_string();
             let half = text.as_bytes().get(..text.len() / 2).unwrap_or_default().to_vec();

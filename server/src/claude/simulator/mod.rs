@@ -17,7 +17,7 @@ pub mod refusal;
 pub mod reply;
 pub mod script;
 pub mod seam;
-mod structured;
+pub mod structured;
 pub mod text;
 pub mod words;
 

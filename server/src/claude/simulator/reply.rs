@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     calls::{End, Running},
@@ -15,6 +15,8 @@ use super::{
 
 /// Tokens written at once when there is no pace to keep.
 const BATCH: usize = 64;
+/// How often there is one where nothing else comes.
+const OFTEN: Duration = Duration::from_millis(500);
 /// A longer silence has a ping in it.
 const PING: Duration = Duration::from_secs(5);
 
@@ -83,11 +85,15 @@ impl Speech {
         let mut out = Vec::new();
         let next = match step {
             Step::Start => {
-                if self.breaks_now() {
+                let begins = matches!(self.fault, Some((Break::Pings | Break::Pause, _)));
+                if self.breaks_now() && !begins {
                     return self.fail().await;
                 }
                 events::start(&mut out, &self.names, Used { output: 1, ..self.used });
                 events::ping(&mut out);
+                if let Some(size) = self.script.unknown {
+                    events::unknown(&mut out, size);
+                }
                 Step::Tokens
             }
             Step::Tokens => {
@@ -157,7 +163,7 @@ impl Speech {
 
     fn finish(&mut self, out: &mut Vec<u8>) {
         let thoughts = self.plan.thinking.len();
-        if !self.plan.text.is_empty() {
+        if self.running.tokens > thoughts {
             events::block_stop(out, usize::from(thoughts > 0), false);
         }
         // An empty reply costs something too.
@@ -183,6 +189,18 @@ impl Speech {
             Break::Truncate => {
                 self.running.end(End::Fault);
                 return None;
+            }
+            Break::Pings => {
+                self.running.end(End::Fault);
+                sleep(OFTEN).await;
+                events::ping(&mut out);
+                Step::Tokens
+            }
+            Break::Pause => {
+                self.plan.stop_reason = "pause_turn".to_owned();
+                self.finish(&mut out);
+                self.running.end(End::Fault);
+                Step::Over
             }
             Break::Error => {
                 events::error(&mut out, "api_error", "Internal server error");

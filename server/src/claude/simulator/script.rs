@@ -1,7 +1,7 @@
 //! The script language: what a test, or a person who plays, asks of the simulator.
 //!
 //! `tokens=N rate=N ttft=MS seed=N vary think=N fault=KIND@N status=N retry-after=S times=K stop=REASON utf8 bytes=N
-//! markdown seam=KIND misfit prefill`, in the header `x-sim` or in a line `/sim …` of a user message.
+//! markdown seam=KIND misfit prefill unknown=N`, in the header `x-sim` or in a line `/sim …` of a user message.
 
 use std::{str::FromStr, time::Duration};
 
@@ -9,6 +9,8 @@ use super::refusal::Refusal;
 
 /// Most tokens of one reply.
 const MOST_TOKENS: usize = 1_000_000;
+/// Most bytes of what nobody knows.
+const MOST_UNKNOWN: usize = 64 * 1024 * 1024;
 
 /// What breaks after some tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub enum Break {
     Garbage,
     /// The response ends cleanly, without `message_stop`.
     Truncate,
+    /// Nothing more comes but pings.
+    Pings,
+    /// The message ends with the stop reason `pause_turn`, though it is not whole.
+    Pause,
 }
 
 /// How a partial reply is carried on.
@@ -79,6 +85,8 @@ pub struct Script {
     pub misfit: bool,
     /// A request may end in an assistant message, which is carried on.
     pub prefill: bool,
+    /// Once, before the first token: an event, a block and a field that nobody knows, of so many bytes each.
+    pub unknown: Option<usize>,
 }
 
 impl Default for Script {
@@ -102,6 +110,7 @@ impl Default for Script {
             seam: Seam::default(),
             misfit: false,
             prefill: false,
+            unknown: None,
         }
     }
 }
@@ -164,6 +173,7 @@ impl Script {
             ("stop", "") => return None,
             ("stop", _) => self.stop = Some(value.to_owned()),
             ("bytes", _) => self.bytes = Some(number(value, usize::MAX)?).filter(|&size| size > 0),
+            ("unknown", _) => self.unknown = Some(number(value, MOST_UNKNOWN)?),
             ("seam", _) => self.seam = seam(value)?,
             _ => return None,
         }
@@ -189,6 +199,8 @@ fn fault(value: &str) -> Option<(Break, usize)> {
         "overloaded" => Break::Overloaded,
         "garbage" => Break::Garbage,
         "truncate" => Break::Truncate,
+        "pings" => Break::Pings,
+        "pause" => Break::Pause,
         _ => return None,
     };
     Some((kind, after.parse().ok()?))
@@ -212,7 +224,7 @@ mod tests {
     #[test]
     fn every_word() {
         let source = "tokens=9 rate=0 ttft=20 seed=3 vary think=4 fault=reset@7 status=529 retry-after=2 times=1 \
-                      stop=refusal utf8 bytes=5 markdown seam=greet misfit prefill";
+                      stop=refusal utf8 bytes=5 markdown seam=greet misfit prefill unknown=8";
         let want = Script {
             source: source.to_owned(),
             tokens: Some(9),
@@ -232,15 +244,25 @@ mod tests {
             seam: Seam::Greet,
             misfit: true,
             prefill: true,
+            unknown: Some(8),
         };
         assert_eq!(source.parse(), Ok(want));
     }
 
     #[test]
     fn what_is_no_word_is_refused() {
-        for word in
-            ["speed=9", "tokens=", "tokens=-1", "fault=fire@3", "status=200", "bytes=0", "seam", "vary=1", "rate=x"]
-        {
+        for word in [
+            "speed=9",
+            "tokens=",
+            "tokens=-1",
+            "fault=fire@3",
+            "status=200",
+            "bytes=0",
+            "seam",
+            "vary=1",
+            "rate=x",
+            "unknown",
+        ] {
             assert!(word.parse::<Script>().is_err(), "{word}");
         }
     }

@@ -1,0 +1,79 @@
+//! The commands, each from its start to its end.
+//!
+//! The runtime is made here and not in the binary: whoever polls the server's future compiles all of it, and the binary
+//! would compile again what the library has already.
+
+use std::net::SocketAddr;
+
+use app::domain::TurnId;
+
+use crate::{
+    config::{Config, LogFormat},
+    operator, serve, telemetry,
+};
+
+/// Serves until SIGTERM or an interrupt.
+///
+/// # Errors
+/// One line that says why it cannot start.
+pub fn serve() -> Result<(), String> {
+    run(serve::serve(configured()?))
+}
+
+/// Works on what SQS delivers, until SIGTERM or an interrupt.
+///
+/// # Errors
+/// One line that says why it cannot start.
+pub fn worker() -> Result<(), String> {
+    run(serve::worker(configured()?))
+}
+
+/// Creates what the store needs.
+///
+/// # Errors
+/// One line that says why it cannot.
+pub fn init() -> Result<(), String> {
+    run(serve::init(configured()?))
+}
+
+/// Whether everything is as it has to be, one line each.
+///
+/// # Errors
+/// One line if something is not.
+pub fn doctor() -> Result<(), String> {
+    telemetry::aside();
+    run(operator::doctor(Config::from_env()))
+}
+
+/// A turn's log in words.
+///
+/// # Errors
+/// One line that says why it cannot be told.
+pub fn turn(id: TurnId, text: bool) -> Result<(), String> {
+    telemetry::aside();
+    run(operator::turn(Config::from_env().map_err(|e| e.to_string())?, id, text))
+}
+
+/// The Messages API simulator alone.
+///
+/// # Errors
+/// One line that says why it cannot start.
+pub fn simulate(addr: SocketAddr) -> Result<(), String> {
+    telemetry::init(LogFormat::Text);
+    run(serve::simulate(addr))
+}
+
+/// The configuration, with the log already in its format.
+fn configured() -> Result<Config, String> {
+    let config = Config::from_env().map_err(|e| e.to_string())?;
+    telemetry::init(config.log);
+    Ok(config)
+}
+
+/// Runs one command to its end, with what all of them need.
+fn run<E: std::error::Error>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    // Installed before: by nobody else in this process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;
+    runtime.block_on(command).map_err(|e| e.to_string())
+}
