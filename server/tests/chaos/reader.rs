@@ -34,7 +34,7 @@ impl Reader {
     pub(crate) fn take(&mut self, frame: Frame) -> Result<(), Wrong> {
         let Frame::Event { cursor, event } = frame else { return Ok(()) };
         match &event {
-            TurnEvent::Start { .. } | TurnEvent::Store { .. } | TurnEvent::Release {} => {}
+            TurnEvent::Start { .. } | TurnEvent::Store { .. } | TurnEvent::Planned {} | TurnEvent::Release {} => {}
             TurnEvent::Text { text } | TurnEvent::Thinking { text } => {
                 self.shown.extend(text.as_bytes());
                 if let Some(claim) = cursor.map(|c| c.claim).filter(|c| self.firsts.iter().all(|(f, _)| f != c)) {
