@@ -88,6 +88,8 @@ struct Run<'a> {
     misfit: Option<[Said; 2]>,
     /// Upstream broke past the first content: claim again over itself.
     restart: bool,
+    /// The last claim over itself was refused, and what stands at its key was looked at since.
+    refused: bool,
     stop: bool,
     releasing: bool,
     /// Nothing is read from Claude just now.
@@ -123,6 +125,7 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         ending: None,
         misfit: None,
         restart: false,
+        refused: false,
         releasing: false,
         paused: false,
     };
@@ -304,7 +307,7 @@ impl Run<'_> {
         }
         let (claim, now, thought) = (self.writer.claim(), self.turns.inner.clock.now(), &mut self.thought);
         self.live.update(|s| {
-            thought.saw(kind, s.content.len() == 0, now);
+            thought.saw(kind, s.content.is_empty(), now);
             s.content.push(claim, kind, text);
         });
         self.first_at.get_or_insert(now);
@@ -557,7 +560,12 @@ impl Run<'_> {
             Ok(true) => {}
             // A stop got in between, or another runner.
             Ok(false) => {
+                let refused = std::mem::replace(&mut self.refused, true);
                 tokio::time::sleep(Duration::from_millis(100)).await;
+                if refused {
+                    // Nothing stands at the key that would say why: the turn is done or gone.
+                    return Some(Done::Fenced);
+                }
                 self.look();
                 self.restart = true;
                 return None;
@@ -568,6 +576,7 @@ impl Run<'_> {
             }
         }
         self.awake();
+        self.refused = false;
         if let Err(fault) = self.log.apply(seq, &segment) {
             tracing::error!(turn = %self.live.turn.id, %fault, "a claim that cannot follow");
             return Some(Done::Fenced);

@@ -251,6 +251,7 @@ impl Turns {
                         match self.sweep_turn(id, watches).await {
                             Ok(Tended::Started) => swept.started += 1,
                             Ok(_) => {}
+                            Err(error) if self.leaves_alone(id, &error) => {}
                             Err(error) => tracing::warn!(turn = %id, %error, "an open turn could not be tended to"),
                         }
                     }

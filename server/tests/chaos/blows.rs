@@ -58,6 +58,7 @@ pub(crate) async fn rain(world: Arc<World>, mut dice: Dice, mut stop: watch::Rec
         server.store.set_faults(0);
         server.start().await;
     }
+    *world.calm_since.lock().unwrap() = Some(Instant::now());
 }
 
 async fn strike(world: &World, what: What, mut dice: Dice) {
