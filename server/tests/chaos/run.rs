@@ -73,6 +73,9 @@ pub(crate) async fn run(options: Options) {
     for wrong in table::check(&world.engine, &world.table).await {
         world.ledger.wrong(wrong);
     }
+    for panic in world.servers.iter().flat_map(|server| server.panics()) {
+        world.ledger.wrong(Wrong::new(Kind::Rule, format!("a server panicked: {panic}")));
+    }
     print!("{}", report::text(&world, &verdict, began.elapsed()));
     let wrongs = world.ledger.wrongs();
     assert!(
