@@ -30,7 +30,7 @@ const BLOWS: &[(u64, What)] = &[
     (40, What::Kill),
     (10, What::KillTwice),
     (16, What::Terminate),
-    (14, What::Pause),
+    (22, What::Pause),
     (14, What::Cut),
     (7, What::CutForAWhile),
     (7, What::StoreGone),
@@ -100,7 +100,7 @@ async fn strike(world: &World, what: What, mut dice: Dice) {
             let server = &world.servers[world.any_server(&mut dice)];
             if let Some(id) = server.pause().await {
                 world.ledger.count("pauses past the lease");
-                sleep(Duration::from_millis(LEASE_MS + dice.between(500, 3500))).await;
+                sleep(Duration::from_millis(LEASE_MS + dice.between(1000, 4500))).await;
                 server.resume(id).await;
             }
         }
