@@ -40,14 +40,14 @@ const BLOWS: &[(u64, What)] = &[
 pub(crate) async fn rain(world: Arc<World>, mut dice: Dice, mut stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let (from, to) = world.options.calm;
-    // However short the run is, somebody is killed in it.
-    let mut first = Some(What::Kill);
+    // However short the run is, somebody is killed in it, and somebody frozen.
+    let mut first = vec![What::Pause, What::Kill];
     loop {
         tokio::select! {
             () = sleep(Duration::from_millis(dice.between(from, to))) => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
-        let what = first.take().unwrap_or_else(|| dice.weighted(BLOWS));
+        let what = first.pop().unwrap_or_else(|| dice.weighted(BLOWS));
         let (world, dice) = (Arc::clone(&world), dice.fork());
         tasks.spawn(async move { strike(&world, what, dice).await });
     }

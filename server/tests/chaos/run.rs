@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// When all chats have begun, the blows go on for so many seconds.
-const LAST: u64 = 12;
+const LAST: u64 = 10;
 
 /// Runs it, prints what happened, and fails if anything was wrong.
 pub(crate) async fn run(options: Options) {
