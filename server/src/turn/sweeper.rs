@@ -369,6 +369,16 @@ impl Turns {
     }
 }
 
+/// The end of a turn whose limits are spent.
+fn interrupted() -> (Outcome, Option<app::domain::TurnError>) {
+    let error = app::domain::TurnError {
+        code: "interrupted".to_owned(),
+        message: "The reply broke off and could not be carried on.".to_owned(),
+        retryable: true,
+    };
+    (Outcome::Failed, Some(error))
+}
+
 /// What a sweeper has seen of turns that run elsewhere.
 type Watches = Mutex<HashMap<TurnId, Watch>>;
 
