@@ -84,8 +84,8 @@ struct Run<'a> {
     thought: Thought,
     /// What the turn shall end with, once it is known.
     ending: Option<(Outcome, Option<String>, Option<TurnError>)>,
-    /// What came and what is wrong with it, to be asked for again.
-    misfit: Option<[Said; 2]>,
+    /// What came that did not fit its schema, and what was wrong with it: all of that is asked for again.
+    misfits: Vec<Said>,
     /// Upstream broke past the first content: claim again over itself.
     restart: bool,
     /// The last claim over itself was refused, and what stands at its key was looked at since.
@@ -123,7 +123,7 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         put_at: Instant::now(),
         ticked: (Instant::now(), turns.inner.clock.local()),
         ending: None,
-        misfit: None,
+        misfits: Vec::new(),
         restart: false,
         refused: false,
         releasing: false,
@@ -164,9 +164,7 @@ impl Run<'_> {
         let kept = self.live.state().content.text();
         let kept = kept.trim_end();
         let mut request = self.prompt.request.clone();
-        if let Some(misfit) = self.misfit.take() {
-            request.messages.extend(misfit);
-        }
+        request.messages.extend(self.misfits.iter().cloned());
         self.carries_on = !kept.is_empty();
         self.seam = None;
         if self.carries_on {
@@ -325,7 +323,7 @@ impl Run<'_> {
                 "That does not fit the JSON Schema that I gave you: {fault}. Please answer once more, with JSON that \
                  fits it and nothing else."
             );
-            self.misfit = Some([Said::assistant(said.trim_end()), Said::user(ask)]);
+            self.misfits.extend([Said::assistant(said.trim_end()), Said::user(ask)]);
             self.restart = true;
         } else {
             let message = format!("The result does not fit the schema: {fault}.");

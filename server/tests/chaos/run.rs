@@ -108,7 +108,7 @@ async fn settle(world: &World) {
             let work = world.store.open_turns(shard).await.unwrap();
             open.extend(work.into_iter().filter_map(|work| match work {
                 OpenWork::Turn(id, _) => Some(id),
-                OpenWork::Deleted(..) => None,
+                OpenWork::Job(..) | OpenWork::Deleted(..) => None,
             }));
         }
         if open.is_empty() {
