@@ -3,7 +3,9 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{
-    domain::{Created, Cursor, MessageId, Models, SessionId, SessionList, SessionPage, TurnId},
+    domain::{
+        Created, Cursor, Job, JobId, JobList, MessageId, Models, SessionId, SessionList, SessionPage, Submitted, TurnId,
+    },
     error::ApiError,
     sse::EventStream,
 };
@@ -35,6 +37,19 @@ pub struct SendRequest {
     pub new: bool,
 }
 
+/// What `jobs/submit` is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmitRequest {
+    pub job_id: JobId,
+    pub prompt: String,
+    pub variants: u32,
+    /// A JSON Schema, as text.
+    pub schema: Option<String>,
+    pub model: Option<String>,
+    /// Where to tell that it is finished.
+    pub webhook: Option<String>,
+}
+
 /// What the server does for one request. The implementation knows who asks; every id is checked against its
 /// owner in there before anything is read.
 pub trait Backend: Send + Sync + 'static {
@@ -52,6 +67,11 @@ pub trait Backend: Send + Sync + 'static {
     fn carry_on(&self, turn: TurnId, message: MessageId) -> Fut<EventStream>;
     fn follow(&self, turn: TurnId, cursor: Cursor) -> Fut<EventStream>;
     fn stop(&self, turn: TurnId) -> Fut<()>;
+    fn submit_job(&self, submit: SubmitRequest) -> Fut<Submitted>;
+    fn job_status(&self, job: JobId) -> Fut<Job>;
+    fn list_jobs(&self, page: Option<String>) -> Fut<JobList>;
+    fn cancel_job(&self, job: JobId) -> Fut<()>;
+    fn retry_job(&self, job: JobId) -> Fut<()>;
     /// About how many replies the day's budget still gives, once that is few.
     fn replies_left(&self) -> Fut<Option<u32>> {
         Box::pin(async { Ok(None) })

@@ -21,6 +21,14 @@ pub fn serve() -> Result<(), String> {
     run(serve::serve(configured()?))
 }
 
+/// Works on what SQS delivers, until SIGTERM or an interrupt.
+///
+/// # Errors
+/// One line that says why it cannot start.
+pub fn worker() -> Result<(), String> {
+    run(serve::worker(configured()?))
+}
+
 /// Creates what the store needs.
 ///
 /// # Errors

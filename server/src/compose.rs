@@ -5,10 +5,14 @@ use std::{sync::Arc, time::Duration};
 #[cfg(feature = "embedded")]
 use crate::storage::embedded;
 use crate::{
-    chat::{Chat, ChatConfig, backend::RequestBackend},
+    auth::secret,
+    backend::RequestBackend,
+    chat::{Chat, ChatConfig},
     claude::{self, Claude, Models},
     clock::Clock,
-    config::{self, Config, StoreKind},
+    config::{self, Config, Secret, StoreKind},
+    jobs::{Jobs, JobsConfig},
+    queue::{Local, Queue, Sqs, SqsConfig},
     serve::StartError,
     state::{BackendFactory, RequestContext},
     storage::{Keys, Store, StoreConfig},
@@ -25,6 +29,8 @@ pub struct Composed {
     pub backend: BackendFactory,
     pub turns: Turns,
     pub store: Store,
+    pub jobs: Jobs,
+    pub queue: Queue,
     /// This process answers with its own simulator.
     pub simulator: bool,
     /// The store, where it is in this process: it ends last.
@@ -53,21 +59,24 @@ fn part(e: impl std::fmt::Display) -> StartError {
     StartError::Part(e.to_string())
 }
 
-/// The table's settings, at an endpoint that may be the embedded engine's.
-pub(crate) fn store_config(config: &config::Store, endpoint: Option<String>, clock: Clock) -> StoreConfig {
-    let keys = config.credentials.as_ref().map(|c| Keys {
+fn keys(config: &config::Store) -> Option<Keys> {
+    config.credentials.as_ref().map(|c| Keys {
         id: c.access_key_id.clone(),
         secret: c.secret_access_key.expose().to_owned(),
         token: c.session_token.as_ref().map(|t| t.expose().to_owned()),
-    });
-    StoreConfig { keys, ..StoreConfig::new(endpoint, config.region.clone(), config.table.clone(), clock) }
+    })
+}
+
+/// The table's settings, at an endpoint that may be the embedded engine's.
+pub(crate) fn store_config(config: &config::Store, endpoint: Option<String>, clock: Clock) -> StoreConfig {
+    StoreConfig { keys: keys(config), ..StoreConfig::new(endpoint, config.region.clone(), config.table.clone(), clock) }
 }
 
 /// Opens what the configuration names. With the embedded engine the table is made, if it is not there.
 ///
 /// # Errors
 /// If a part cannot be set up.
-pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartError> {
+pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result<Composed, StartError> {
     let mut endpoint = config.store.endpoint.clone();
     let sole_owner = config.store.kind == StoreKind::Embedded;
     #[cfg(feature = "embedded")]
@@ -89,10 +98,12 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
     // A claim whose time is minutes ahead would look alive for so long after its runner's death.
     store.settle_clock().await;
     let (claude, simulator) = claude(config).await?;
+    let queue = queue(config);
     let turns = Turns::new(
         store.clone(),
         claude.clone(),
         clock.clone(),
+        queue.clone(),
         TurnConfig {
             lease: Duration::from_millis(config.turn.lease_ms),
             flush: Duration::from_millis(config.turn.flush_ms),
@@ -117,19 +128,40 @@ pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartEr
         title_chars: config.limits.max_title_chars,
         running: config.pace.running,
     };
+    let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), clock.clone(), chat);
+    let given = config.jobs.webhook_secret.clone();
+    let jobs_config = JobsConfig {
+        secret: given.unwrap_or_else(|| secret::derive(signing, "webhooks")),
+        private_webhooks: config.jobs.private_webhooks,
+    };
     let kept = store.clone();
-    let chat = Chat::new(store, turns.clone(), Models::new(claude), clock.clone(), chat);
-    let backend: BackendFactory = Arc::new(move |context: RequestContext| {
-        Arc::new(RequestBackend::new(chat.clone(), context.user, context.form, context.host))
-    });
+    let jobs = Jobs::new(store, turns.clone(), chat.clone(), queue.clone(), clock.clone(), &jobs_config);
+    let (chats, all) = (chat, jobs.clone());
+    let backend: BackendFactory =
+        Arc::new(move |context: RequestContext| Arc::new(RequestBackend::new(chats.clone(), all.clone(), context)));
     Ok(Composed {
         backend,
         turns,
         store: kept,
+        jobs,
+        queue,
         simulator,
         #[cfg(feature = "embedded")]
         embedded,
     })
+}
+
+/// SQS where there is one, else this process's own.
+fn queue(config: &Config) -> Queue {
+    match sqs(config, config.jobs.queue_url.clone()) {
+        Some(sqs) => Queue::Sqs(sqs),
+        None => Queue::Local(Local::default()),
+    }
+}
+
+fn sqs(config: &Config, url: Option<String>) -> Option<Sqs> {
+    let (endpoint, region, keys) = (config.jobs.endpoint.clone(), config.store.region.clone(), keys(&config.store));
+    url.map(|url| Sqs::new(SqsConfig { endpoint, region, keys, url }))
 }
 
 /// The client, and whether it speaks to a simulator of this process.
@@ -171,5 +203,14 @@ pub async fn init(config: &Config) -> Result<(), StartError> {
     Store::new(store).init().await.map_err(part)?;
     let place = config.store.endpoint.clone().unwrap_or_else(|| config.store.region.clone());
     println!("table {} is at {place}", config.store.table);
+    // Queues too, where there is a place for them.
+    let wanted = config.jobs.queue_url.clone().or_else(|| {
+        let endpoint = config.jobs.endpoint.clone()?;
+        Some(format!("{endpoint}/000000000000/outlast"))
+    });
+    if let Some(sqs) = sqs(config, wanted) {
+        let (queue, dead) = sqs.init().await.map_err(part)?;
+        println!("queue {queue}\nits dead letters go to {dead}");
+    }
     Ok(())
 }

@@ -129,6 +129,21 @@ pub struct Turn {
     pub stall_ms: u64,
 }
 
+/// Long generations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jobs {
+    /// SQS. None: a queue in this process.
+    pub queue_url: Option<String>,
+    /// None: SQS itself, in the store's region.
+    pub endpoint: Option<String>,
+    /// Turns that one process works on at once, out of the queue.
+    pub at_once: usize,
+    /// Signs webhooks. None: one that follows from the first secret.
+    pub webhook_secret: Option<Secret>,
+    /// Webhooks may go to private addresses.
+    pub private_webhooks: bool,
+}
+
 /// How much one request may bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -169,6 +184,7 @@ pub struct Config {
     pub caps: Caps,
     pub pace: Pace,
     pub turn: Turn,
+    pub jobs: Jobs,
     pub limits: Limits,
     pub site: Site,
     pub log: LogFormat,
@@ -212,6 +228,7 @@ impl Config {
             caps: env.caps(lambda)?,
             pace: env.pace(lambda || !addr.ip().is_loopback())?,
             turn: env.turn()?,
+            jobs: env.jobs()?,
             limits: env.limits()?,
             site: Site { dir: env.get("OUTLAST_SITE").unwrap_or_default().into() },
             log: env.choice("OUTLAST_LOG", LogFormat::Json, &[("json", LogFormat::Json), ("text", LogFormat::Text)])?,

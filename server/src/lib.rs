@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod backend;
 pub mod chat;
 pub mod claude;
 pub mod clock;
@@ -9,10 +10,13 @@ pub mod command;
 pub mod compose;
 pub mod config;
 pub mod http;
+pub mod jobs;
 pub mod operator;
 pub mod prices;
+pub mod queue;
 pub mod report;
 pub mod router;
+pub mod schema;
 pub mod serve;
 pub mod state;
 pub mod storage;

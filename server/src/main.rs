@@ -12,8 +12,9 @@ usage: outlast [command]
 
 commands:
   serve                              serve pages and API over HTTP (the default)
+  worker                             work on what SQS delivers
   simulate --addr 127.0.0.1:PORT     answer as the Messages API does, with made-up replies
-  init                               create the table; may be repeated
+  init                               create the table, and queues where they are configured; may be repeated
   doctor                             check configuration, store, queue and Claude; list abandoned turns
   turn ID [--text]                   what happened to a turn, by its log; with its text only if asked
   hash                               read a secret, and print what the configuration takes for it
@@ -30,6 +31,7 @@ enum Command {
     Serve,
     Simulate(SocketAddr),
     Init,
+    Worker,
     Doctor,
     Turn { id: TurnId, text: bool },
     Hash,
@@ -57,6 +59,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         (Some("simulate"), Some(addr)) => Ok(Command::Simulate(addr)),
         (Some("simulate"), None) => Err("simulate needs --addr, such as --addr 127.0.0.1:4000".into()),
         (Some("init"), _) => Ok(Command::Init),
+        (Some("worker"), _) => Ok(Command::Worker),
         (Some("doctor"), _) => Ok(Command::Doctor),
         (Some("turn"), _) => {
             let id = id.ok_or("turn needs an id, as a turn's events and log lines give it")?;
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Serve => command::serve(),
         Command::Init => command::init(),
         Command::Hash => command::hash(),
+        Command::Worker => command::worker(),
         Command::Doctor => command::doctor(),
         Command::Turn { id, text } => command::turn(id, text),
         Command::Simulate(addr) => command::simulate(addr),

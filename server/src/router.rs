@@ -17,7 +17,9 @@ use axum::{
 };
 
 use crate::{
-    http::{access_log, admin, api, assets, errors, headers, health, identify, live, origin, pages, sign_in, theme},
+    http::{
+        access_log, admin, api, assets, errors, events, headers, health, identify, live, origin, pages, sign_in, theme,
+    },
     state::{RequestId, SharedState},
 };
 
@@ -66,6 +68,7 @@ pub fn router(state: SharedState) -> Router {
         .layer(from_fn_with_state(state.clone(), identify::layer));
     Router::new()
         .route("/healthz", get(health::handler).fallback(only_get))
+        .route("/events", any(events::handler))
         .merge(assets::routes(&state.site))
         .merge(known)
         // Bodies are read, and bounded, by `limits::read` alone.

@@ -20,6 +20,8 @@ use crate::{
         connection::{self, Patience},
         pace::Paces,
     },
+    jobs::worker,
+    queue::Queue,
     report::Reporter,
     router::router,
     state::{AfterRequest, AppState},
@@ -76,8 +78,9 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let stop = stopped()?;
     let clock = clock();
     let site = assets::load(&config.site.dir).map_err(|e| StartError::Site(config.site.dir.clone(), e))?;
-    let identity = identity(&config.signing, &config.store, clock.clone())?;
-    let parts = compose::compose(&config, &clock).await?;
+    let secrets = secrets(&config.signing, &config.store)?;
+    let identity = Identity::new(&secrets[0], &secrets[1..], clock.clone());
+    let parts = compose::compose(&config, &clock, &secrets[0]).await?;
     let simulator = parts.simulator;
     let admin_hash = admin_hash(&config)?;
     let reporter = Arc::new(Reporter::new(parts.turns.clone(), clock.clone(), config.log));
@@ -95,6 +98,7 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         site: config.site.dir,
         backend: parts.backend.clone(),
         lambda: config.lambda,
+        jobs: Some(parts.jobs.clone()),
         simulator,
         after_request,
     };
@@ -104,6 +108,9 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     // What an earlier process left is taken up at once, and whatever is abandoned later.
     let turns = parts.turns.clone();
     tokio::spawn(async move { turns.sweep_for_ever().await });
+    if let Queue::Local(queue) = parts.queue.clone() {
+        tokio::spawn(worker::local(parts.jobs.clone(), queue, config.jobs.at_once, std::future::pending()));
+    }
     if !config.lambda {
         let reporter = Arc::clone(&reporter);
         tokio::spawn(async move { reporter.for_ever().await });
@@ -173,13 +180,38 @@ fn admin_hash(config: &Config) -> Result<Option<Hashed>, StartError> {
     Ok(Some(hash))
 }
 
-fn identity(signing: &Signing, store: &Store, clock: Clock) -> Result<Identity, StartError> {
-    if let Some((first, older)) = signing.secrets.split_first() {
-        return Ok(Identity::new(first, older, clock));
+/// What signs and verifies, the first of them first; never none.
+fn secrets(signing: &Signing, store: &Store) -> Result<Vec<Secret>, StartError> {
+    if !signing.secrets.is_empty() {
+        return Ok(signing.secrets.clone());
     }
     let failed = |e| StartError::Secret(store.data_dir.join("secret"), e);
-    let kept: Secret = secret::load_or_create(&store.data_dir).map_err(failed)?;
-    Ok(Identity::new(&kept, &[], clock))
+    Ok(vec![secret::load_or_create(&store.data_dir).map_err(failed)?])
+}
+
+/// `worker`: works on what SQS delivers, until SIGTERM or an interrupt.
+///
+/// # Errors
+/// If it cannot start; if no queue is configured.
+pub async fn worker(config: Config) -> Result<(), StartError> {
+    let stop = stopped()?;
+    let clock = Clock::default();
+    let secrets = secrets(&config.signing, &config.store)?;
+    let parts = compose::compose(&config, &clock, &secrets[0]).await?;
+    let Queue::Sqs(queue) = parts.queue.clone() else {
+        return Err(StartError::Part("OUTLAST_QUEUE_URL is not set; a worker needs a queue of SQS".to_owned()));
+    };
+    tracing::info!(queue = queue.url(), at_once = config.jobs.at_once, "working");
+    let turns = parts.turns.clone();
+    let stop = async move {
+        stop.await;
+        turns.close_to_new();
+    };
+    let at_once = config.jobs.at_once;
+    worker::sqs(parts.jobs.clone(), queue, at_once, stop).await;
+    parts.close().await;
+    parts.end().await;
+    Ok(())
 }
 
 /// `simulate`: the Messages API simulator alone, until SIGTERM or an interrupt.

@@ -1,6 +1,11 @@
 //! What every request is given.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use app::{backend::SharedBackend, domain::UserId, shell::Assets};
 
@@ -10,6 +15,7 @@ use crate::{
     clock::Clock,
     config::Limits,
     http::{forms::FormReply, pace::Paces},
+    jobs::Jobs,
     turn::Host,
 };
 
@@ -32,6 +38,38 @@ pub struct RequestContext {
     pub form: Option<FormReply>,
     /// By when this request's process may be gone; a runner hands over before.
     pub host: Host,
+    pub answer: Answer,
+}
+
+/// What the backend wants said beside an answer's body. It stays with whoever says it first.
+#[derive(Debug, Clone, Default)]
+pub struct Answer(Arc<OnceLock<Aside>>);
+
+/// Said beside the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aside {
+    /// 202: it was taken, and how far it is can be asked there.
+    Accepted(String),
+    /// It is worth asking again after so long.
+    RetryAfter(Duration),
+}
+
+impl Answer {
+    /// It was taken; `location` says how far it is.
+    pub fn accepted(&self, location: String) {
+        let _ = self.0.set(Aside::Accepted(location));
+    }
+
+    /// It is worth asking again after so long.
+    pub fn retry_after(&self, pause: Duration) {
+        let _ = self.0.set(Aside::RetryAfter(pause));
+    }
+
+    /// What was said.
+    #[must_use]
+    pub fn get(&self) -> Option<&Aside> {
+        self.0.get()
+    }
 }
 
 /// Makes the backend of one request.
@@ -57,6 +95,8 @@ pub struct AppState {
     /// The folder of the built site.
     pub site: PathBuf,
     pub backend: BackendFactory,
+    /// Takes what the queue delivers, on Lambda.
+    pub jobs: Option<Jobs>,
     /// On Lambda: the platform says when it ends an invocation.
     pub lambda: bool,
     /// Replies are made up: the page says so.

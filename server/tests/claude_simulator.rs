@@ -48,6 +48,7 @@ fn request(messages: Vec<Turn>) -> Request {
         system: None,
         thinking: Thinking::Default,
         cache: false,
+        schema: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server functions: thin. They parse what came in, call the backend, and give back what it says.
 
 pub mod chat;
+pub mod jobs;
 pub mod models;
 pub mod sessions;
 
@@ -27,6 +28,11 @@ pub const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/api/chat/continue"),
     ("GET", "/api/chat/follow"),
     ("POST", "/api/chat/stop"),
+    ("POST", "/api/jobs/submit"),
+    ("GET", "/api/jobs/status"),
+    ("GET", "/api/jobs/list"),
+    ("POST", "/api/jobs/cancel"),
+    ("POST", "/api/jobs/retry"),
 ];
 
 #[cfg(feature = "ssr")]

@@ -96,6 +96,25 @@ id!(
     MessageId
 );
 
+id!(
+    /// One request for several answers. Made by the client, so that a repeated submission is the same one.
+    JobId
+);
+
+impl From<JobId> for SessionId {
+    /// A job's prompt and results stand in a session of their own, which no list shows.
+    fn from(id: JobId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<SessionId> for JobId {
+    /// The job whose session this is, if it is one's.
+    fn from(id: SessionId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl From<TurnId> for MessageId {
     /// A turn writes exactly one message, which is named after it: from a message's id its turn,
     /// its session and its owner are found in one read.

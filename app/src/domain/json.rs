@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Cursor, MessageId, SessionId, Timestamp, TurnId};
+use super::{Cursor, JobId, MessageId, SessionId, Timestamp, TurnId};
 
 /// What can be read from a JSON value.
 pub trait FromJson: Sized {
@@ -81,7 +81,7 @@ macro_rules! from_words {
     };
 }
 
-from_words! { MessageId SessionId TurnId Timestamp }
+from_words! { MessageId SessionId TurnId JobId Timestamp }
 
 /// `FromJson` for a struct by its fields, or for an enum by its words; and `Deserialize` through it.
 macro_rules! from_json {

@@ -6,7 +6,7 @@ use app::{
     error::ApiError,
 };
 
-use crate::storage::{SessionItem, TurnItem};
+use crate::storage::{JobItem, SessionItem, TurnItem};
 
 /// How long a deleted session can be restored. Milliseconds.
 pub const UNDO_MS: u64 = 60_000;
@@ -16,7 +16,23 @@ pub const UNDO_MS: u64 = 60_000;
 /// # Errors
 /// 404 otherwise.
 pub fn owned_session(item: Option<SessionItem>, user: UserId, now: Timestamp) -> Result<SessionItem, ApiError> {
+    item.filter(|s| !s.of_job).map_or_else(|| Err(ApiError::not_found()), |s| session_of_turn(Some(s), user, now))
+}
+
+/// As [`owned_session`], of a turn that is the user's: a job's own session too.
+///
+/// # Errors
+/// 404 otherwise.
+pub fn session_of_turn(item: Option<SessionItem>, user: UserId, now: Timestamp) -> Result<SessionItem, ApiError> {
     item.filter(|s| s.owner == user && s.deleted_at.is_none() && s.ttl > now.seconds()).ok_or_else(ApiError::not_found)
+}
+
+/// The job, if it is this user's and there.
+///
+/// # Errors
+/// 404 otherwise.
+pub fn owned_job(item: Option<JobItem>, user: UserId, now: Timestamp) -> Result<JobItem, ApiError> {
+    item.filter(|j| j.owner == user && j.ttl > now.seconds()).ok_or_else(ApiError::not_found)
 }
 
 /// The session, if it is this user's and was deleted so short a time ago that it can be restored; or is there (a
@@ -61,6 +77,7 @@ mod tests {
             model: None,
             head: None,
             active: None,
+            of_job: false,
             deleted_at: None,
             ttl: NOW.seconds() + 1,
         }
@@ -77,6 +94,7 @@ mod tests {
             state: TurnState::Open,
             claims: 1,
             continues: None,
+            variant: None,
             created_at: NOW,
             bases: Vec::new(),
             usage: Usage::default(),

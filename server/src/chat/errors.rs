@@ -5,7 +5,7 @@ use app::error::ApiError;
 use crate::storage::{StoreError, StoreErrorKind};
 
 /// Logs the cause, once, and says what a person may know of it.
-pub(super) fn store(error: StoreError) -> ApiError {
+pub(crate) fn store(error: StoreError) -> ApiError {
     match error.kind() {
         StoreErrorKind::BadPage => ApiError::invalid("page", "`page` is not one that this list gave."),
         StoreErrorKind::Throttled | StoreErrorKind::Unavailable | StoreErrorKind::Conflict => {

@@ -115,4 +115,19 @@ impl Chat {
         let words = format!("{now} of your replies are being written already. Wait until one is done.");
         Err(ApiError { retry_after: Some(5), ..ApiError::new(Code::RateLimited, words) })
     }
+
+    /// Before a job is taken. Its turns run later, and pay like any other.
+    ///
+    /// # Errors
+    /// `budget_spent`.
+    pub(crate) async fn admit_job(&self, user: UserId) -> Result<(), ApiError> {
+        let Some(budget) = self.inner.turns.budget() else { return Ok(()) };
+        budget.learn(user).await;
+        budget.admit(user).await
+    }
+
+    /// About how many replies the day's budget still gives a user, once that is few.
+    pub(crate) async fn replies_left(&self, user: UserId) -> Option<u32> {
+        self.inner.turns.budget()?.replies_left(user).await
+    }
 }

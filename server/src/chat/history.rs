@@ -106,7 +106,7 @@ impl Chat {
     }
 
     /// A page of a session's current branch, or of the one through `via`.
-    pub(super) async fn history(
+    pub(crate) async fn history(
         &self,
         user: UserId,
         id: SessionId,
@@ -226,7 +226,7 @@ impl Chat {
 }
 
 /// The id of a question holds its depth, in the upper 24 of its 80 random bits, so that it is found in one read.
-pub(super) fn question_id(clock: &crate::clock::Clock, depth: u32) -> MessageId {
+pub(crate) fn question_id(clock: &crate::clock::Clock, depth: u32) -> MessageId {
     let random = crate::clock::random_u128() & ((1 << 56) - 1);
     MessageId::from_parts(clock.now(), (u128::from(depth & 0x00ff_ffff) << 56) | random)
 }

@@ -1,13 +1,15 @@
 //! Sessions and sending: what stands between the API and the turn log.
 
-pub mod backend;
-mod errors;
+pub(crate) mod errors;
 mod gate;
 mod history;
 mod prompt;
 mod send;
 mod sessions;
-mod text;
+pub(crate) mod text;
+mod turns;
+
+pub(crate) use self::{history::question_id, prompt::text as prompt_text, send::Sent};
 
 use std::sync::Arc;
 
@@ -71,16 +73,26 @@ impl Chat {
         chat
     }
 
-    fn model(&self, id: &str) -> Model {
+    pub(crate) fn model(&self, id: &str) -> Model {
         self.inner.models.find(id).unwrap_or_else(|| Model::unlisted(id))
     }
 
     /// When what is written now expires, in seconds since the epoch.
-    fn ttl(&self, now: Timestamp) -> u64 {
+    pub(crate) fn ttl(&self, now: Timestamp) -> u64 {
         now.seconds() + self.inner.config.retention_days * 86_400
     }
 
-    async fn model_list(&self) -> ModelList {
+    /// The id of the model that is asked for, or of the default one.
+    pub(crate) fn model_or_default(&self, id: Option<&str>) -> String {
+        self.model(id.unwrap_or(&self.inner.config.model)).id
+    }
+
+    /// Longest prompt, in characters.
+    pub(crate) fn prompt_chars(&self) -> usize {
+        self.inner.config.prompt_chars
+    }
+
+    pub(crate) async fn model_list(&self) -> ModelList {
         let listed = self.inner.models.list().await;
         let info = |m: &Model| ModelInfo {
             id: m.id.clone(),

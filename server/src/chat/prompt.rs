@@ -11,6 +11,7 @@ use app::domain::{MessageId, PieceKind, Role, SessionId};
 use super::Chat;
 use crate::{
     claude::{self, Model},
+    schema::Schema,
     storage::{MessageItem, StoreError, TurnItem},
     turn::{Prompt, PromptSource},
 };
@@ -26,7 +27,7 @@ fn tokens(text: &str) -> u64 {
 }
 
 /// The text of a message without its thinking.
-pub(super) fn text(message: &MessageItem) -> String {
+pub(crate) fn text(message: &MessageItem) -> String {
     message.content.iter().filter(|p| p.kind == PieceKind::Text).map(|p| p.text.as_str()).collect()
 }
 
@@ -118,9 +119,10 @@ impl Chat {
             system: None,
             thinking: model.thinking(self.inner.config.thinking),
             cache: true,
+            schema: None,
         };
         let no_thinking = model.thinking(claude::Thinking::Off);
-        Ok(Prompt { request, left_out: from, no_thinking, begins_with: question.begins_with })
+        Ok(Prompt { request, left_out: from, no_thinking, begins_with: question.begins_with, shape: None })
     }
 }
 
@@ -136,6 +138,20 @@ impl Chat {
         let message = self.inner.store.message(session, id, depth).await?;
         Ok(message.map(|m| text(&m).trim_end().to_owned()).unwrap_or_default())
     }
+}
+
+/// Asks for a result that fits a schema: of the API where the model takes it, else in words.
+fn shape(prompt: &mut Prompt, model: &Model, schema: Schema) {
+    if model.supports(&["structured_outputs"]) == Some(true) {
+        prompt.request.schema = Some(schema.value().clone());
+    } else {
+        let words = format!(
+            "Answer with one JSON value that fits this JSON Schema, and with nothing else, no fence around it:\n{}",
+            schema.value()
+        );
+        prompt.request.system = Some(words);
+    }
+    prompt.shape = Some(std::sync::Arc::new(schema));
 }
 
 /// The message that is to be answered.
@@ -158,7 +174,17 @@ impl PromptSource for Chat {
             };
             let begins_with = self.continued(turn.session, turn.continues, turn.depth).await?;
             let question = Question { text: text(&message), depth, parent: message.parent, begins_with };
-            self.assemble(turn.session, &self.model(&turn.model), question).await.map(Some)
+            let model = self.model(&turn.model);
+            let mut prompt = self.assemble(turn.session, &model, question).await?;
+            if turn.variant.is_some()
+                && let Some(schema) = self.inner.store.job_schema(turn.session.into()).await?
+            {
+                match Schema::read(&schema) {
+                    Ok(schema) => shape(&mut prompt, &model, schema),
+                    Err(fault) => tracing::error!(turn = %turn.id, fault, "a stored schema that is none"),
+                }
+            }
+            Ok(Some(prompt))
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What to do with a turn that was sent, now or before.
-pub(super) struct Sent {
+pub(crate) struct Sent {
     pub turn: TurnItem,
 }
 
@@ -52,7 +52,7 @@ const ATTEMPTS: u32 = 6;
 
 impl Chat {
     /// Sends a message. With a host, the turn runs here; else it waits for whoever follows it.
-    pub(super) async fn send(&self, user: UserId, send: SendRequest, host: Option<Host>) -> Result<Sent, ApiError> {
+    pub(crate) async fn send(&self, user: UserId, send: SendRequest, host: Option<Host>) -> Result<Sent, ApiError> {
         text::message(&send.text, self.inner.config.prompt_chars)?;
         if let Some(model) = &send.model {
             self.check_model(model).await?;
@@ -63,7 +63,7 @@ impl Chat {
     }
 
     /// Sends for another answer beside a message of an assistant's.
-    pub(super) async fn retry(
+    pub(crate) async fn retry(
         &self,
         user: UserId,
         turn: TurnId,
@@ -74,7 +74,7 @@ impl Chat {
     }
 
     /// Sends for an answer that begins with the text of one that was stopped, cut off or failed, and goes on.
-    pub(super) async fn carry_on(
+    pub(crate) async fn carry_on(
         &self,
         user: UserId,
         turn: TurnId,
@@ -107,7 +107,7 @@ impl Chat {
         self.submit(Draft { user, session, turn, model, new: false, kind }, host).await
     }
 
-    async fn check_model(&self, id: &str) -> Result<(), ApiError> {
+    pub(crate) async fn check_model(&self, id: &str) -> Result<(), ApiError> {
         let known = |m: &app::domain::ModelInfo| m.id == id;
         if self.model_list().await.models.iter().any(known) {
             return Ok(());
@@ -264,6 +264,7 @@ impl Chat {
             model: None,
             head: None,
             active: None,
+            of_job: false,
             deleted_at: None,
             ttl,
         });
@@ -313,6 +314,7 @@ impl Chat {
             state: TurnState::Open,
             claims: u32::from(claim.is_some()),
             continues,
+            variant: None,
             created_at: now,
             bases: Vec::new(),
             usage: Usage::default(),

@@ -15,7 +15,7 @@ use crate::{
 const PAGE: u32 = 50;
 
 impl Chat {
-    pub(super) async fn create(&self, user: UserId) -> Result<Created, ApiError> {
+    pub(crate) async fn create(&self, user: UserId) -> Result<Created, ApiError> {
         let now = self.inner.clock.now();
         let session = SessionItem {
             id: self.inner.clock.session_id(),
@@ -26,6 +26,7 @@ impl Chat {
             model: None,
             head: None,
             active: None,
+            of_job: false,
             deleted_at: None,
             ttl: self.ttl(now),
         };
@@ -33,7 +34,7 @@ impl Chat {
         Ok(Created { session_id: session.id })
     }
 
-    pub(super) async fn list(&self, user: UserId, page: Option<String>) -> Result<SessionList, ApiError> {
+    pub(crate) async fn list(&self, user: UserId, page: Option<String>) -> Result<SessionList, ApiError> {
         let (found, next) = self.inner.store.list_sessions(user, page.as_deref(), PAGE).await.map_err(store)?;
         let row = |s: crate::storage::SessionEntry| SessionRow {
             session_id: s.id,
@@ -44,7 +45,7 @@ impl Chat {
         Ok(SessionList { sessions: found.into_iter().map(row).collect(), next })
     }
 
-    pub(super) async fn rename(&self, user: UserId, id: SessionId, title: &str) -> Result<(), ApiError> {
+    pub(crate) async fn rename(&self, user: UserId, id: SessionId, title: &str) -> Result<(), ApiError> {
         let title = text::title(title, self.inner.config.title_chars)?;
         if self.inner.store.rename(id, user, &title).await.map_err(store)? {
             Ok(())
@@ -54,7 +55,7 @@ impl Chat {
     }
 
     /// Gone at once for everybody; its running turn is stopped.
-    pub(super) async fn delete(&self, user: UserId, id: SessionId) -> Result<String, ApiError> {
+    pub(crate) async fn delete(&self, user: UserId, id: SessionId) -> Result<String, ApiError> {
         let now = self.inner.clock.now();
         let Some(session) = self.inner.store.tombstone(id, user, now).await.map_err(store)? else {
             return Err(ApiError::not_found());
@@ -76,7 +77,7 @@ impl Chat {
         Ok(session.title)
     }
 
-    pub(super) async fn restore(&self, user: UserId, id: SessionId) -> Result<(), ApiError> {
+    pub(crate) async fn restore(&self, user: UserId, id: SessionId) -> Result<(), ApiError> {
         let now = self.inner.clock.now();
         // Before anything is tried: else how long it takes tells what is missing from what is somebody else's.
         let found = self.inner.store.session(id).await.map_err(store)?;

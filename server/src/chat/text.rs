@@ -8,7 +8,7 @@ pub(super) const UNTITLED: &str = "New chat";
 const TITLE: usize = 60;
 
 /// A message that may be sent: not blank, not longer than `limit` characters.
-pub(super) fn message(text: &str, limit: usize) -> Result<(), ApiError> {
+pub(crate) fn message(text: &str, limit: usize) -> Result<(), ApiError> {
     if text.trim().is_empty() {
         return Err(ApiError::invalid("text", "Write something first."));
     }
@@ -20,7 +20,7 @@ pub(super) fn message(text: &str, limit: usize) -> Result<(), ApiError> {
 }
 
 /// A title that may be given: trimmed, on one line, 1 to `limit` characters.
-pub(super) fn title(text: &str, limit: usize) -> Result<String, ApiError> {
+pub(crate) fn title(text: &str, limit: usize) -> Result<String, ApiError> {
     let title = one_line(text, usize::MAX);
     if title.is_empty() {
         return Err(ApiError::invalid("title", "A title needs at least one character."));
@@ -33,7 +33,7 @@ pub(super) fn title(text: &str, limit: usize) -> Result<String, ApiError> {
 }
 
 /// The title that a first message gives: its first 60 characters, on one line.
-pub(super) fn first_title(message: &str) -> String {
+pub(crate) fn first_title(message: &str) -> String {
     // A script for the simulator is no title.
     let spoken: Vec<&str> = message.lines().filter(|l| !l.trim_start().starts_with("/sim ")).collect();
     let title = one_line(&spoken.join("\n"), TITLE);

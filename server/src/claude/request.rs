@@ -1,6 +1,7 @@
 //! What is asked of Claude.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::{Value, json};
 
 /// Who speaks.
 pub use app::domain::Role;
@@ -50,6 +51,8 @@ pub struct Request {
     pub messages: Vec<Turn>,
     pub system: Option<String>,
     pub thinking: Thinking,
+    /// The reply has to fit this JSON Schema (structured outputs).
+    pub schema: Option<Value>,
     /// Mark the prompt for the API's cache, which then reads again what it has in common with the last one.
     pub cache: bool,
 }
@@ -63,7 +66,7 @@ impl Serialize for Request {
             display: Option<&'static str>,
         }
         let kind = |r#type| Kind { r#type, display: None };
-        let mut body = serializer.serialize_struct("Request", 7)?;
+        let mut body = serializer.serialize_struct("Request", 8)?;
         body.serialize_field("model", &self.model)?;
         body.serialize_field("max_tokens", &self.max_tokens)?;
         body.serialize_field("stream", &true)?;
@@ -77,6 +80,10 @@ impl Serialize for Request {
                 body.serialize_field("thinking", &Kind { r#type: "adaptive", display: Some("summarized") })?;
             }
         }
+        if let Some(schema) = &self.schema {
+            let format = json!({"type": "json_schema", "schema": schema});
+            body.serialize_field("output_config", &json!({"format": format}))?;
+        }
         if let Some(system) = &self.system {
             body.serialize_field("system", system)?;
         }
@@ -87,7 +94,7 @@ impl Serialize for Request {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{json, to_value};
+    use serde_json::to_value;
 
     use super::*;
 
@@ -100,6 +107,7 @@ mod tests {
             system: Some("s".to_owned()),
             thinking: Thinking::Adaptive,
             cache: true,
+            schema: None,
         };
         let messages = json!([
             {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}

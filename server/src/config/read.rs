@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{AwsCredentials, Claude, Limits, Secret, Signing, Store, StoreKind, Thinking, Turn};
+use super::{AwsCredentials, Claude, Jobs, Limits, Secret, Signing, Store, StoreKind, Thinking, Turn};
 
 /// A value that cannot be used: one line that names the variable, the fault and what would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,6 +245,20 @@ impl<'a> Reader<'a> {
             run_seconds: self.number("OUTLAST_RUN_SECONDS", Rule(1..=86_400, "seconds"))?,
             turn_minutes: self.number("OUTLAST_TURN_MINUTES", Rule(1..=10_080, "minutes"))?.unwrap_or(120),
             stall_ms: self.number("OUTLAST_STALL_MS", Rule(100..=3_600_000, ms))?.unwrap_or(60_000),
+        })
+    }
+
+    pub(super) fn jobs(&self) -> Result<Jobs, ConfigError> {
+        let endpoint = match self.url("AWS_ENDPOINT_URL_SQS")? {
+            None => self.url("AWS_ENDPOINT_URL")?,
+            url => url,
+        };
+        Ok(Jobs {
+            queue_url: self.url("OUTLAST_QUEUE_URL")?,
+            endpoint,
+            at_once: self.number("OUTLAST_WORKERS", Rule(1..=1_000, "turns"))?.unwrap_or(10),
+            webhook_secret: self.secret("OUTLAST_WEBHOOK_SECRET"),
+            private_webhooks: self.choice("OUTLAST_WEBHOOKS", false, &[("public", false), ("any", true)])?,
         })
     }
 

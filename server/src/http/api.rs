@@ -8,7 +8,7 @@ use app::{
 use axum::{
     body::Body,
     extract::{Extension, Request, State},
-    http::{HeaderValue, Method, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use leptos::context::provide_context;
@@ -19,7 +19,7 @@ use super::{
     identify::Asker,
     limits,
 };
-use crate::state::{RequestContext, SharedState};
+use crate::state::{Answer, Aside, RequestContext, SharedState};
 
 /// How server_fn marks an answer that is an error; it sends every one of them with status 500.
 const ERROR: &str = "serverfnerror";
@@ -54,7 +54,9 @@ pub async fn handler(State(state): State<SharedState>, Extension(asker): Extensi
     };
     // With `text/html` in it, leptos_axum would answer with a redirect of its own.
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let backend = (state.backend)(RequestContext { form: plain.clone(), ..asker.context() });
+    let context = RequestContext { form: plain.clone(), ..asker.context() };
+    let answer = context.answer.clone();
+    let backend = (state.backend)(context);
     let res = leptos_axum::handle_server_fns_with_context(
         move || provide_context::<SharedBackend>(backend.clone()),
         Request::from_parts(parts, Body::from(body)),
@@ -68,6 +70,22 @@ pub async fn handler(State(state): State<SharedState>, Extension(asker): Extensi
     }
     match plain {
         Some(reply) => forms::done(&reply, &headers),
-        None => res,
+        None => aside(res, &answer),
     }
+}
+
+/// The answer with what the backend wants said beside its body.
+fn aside(mut res: Response, answer: &Answer) -> Response {
+    let (name, value) = match answer.get() {
+        None => return res,
+        Some(Aside::Accepted(location)) => {
+            *res.status_mut() = StatusCode::ACCEPTED;
+            (header::LOCATION, location.clone())
+        }
+        Some(Aside::RetryAfter(pause)) => (header::RETRY_AFTER, pause.as_secs().max(1).to_string()),
+    };
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        res.headers_mut().insert(name, value);
+    }
+    res
 }

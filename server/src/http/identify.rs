@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::{
     auth::identity::is_loopback,
     http::{address, deadline, sign_in},
-    state::{RequestContext, RequestId, SharedState},
+    state::{Answer, RequestContext, RequestId, SharedState},
     turn::Host,
 };
 
@@ -38,7 +38,13 @@ impl Asker {
     /// For the backend of a request that is no plain form.
     #[must_use]
     pub fn context(&self) -> RequestContext {
-        RequestContext { user: self.user, request_id: self.request_id.clone(), form: None, host: self.host }
+        RequestContext {
+            user: self.user,
+            request_id: self.request_id.clone(),
+            form: None,
+            host: self.host,
+            answer: Answer::default(),
+        }
     }
 }
 

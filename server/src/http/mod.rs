@@ -8,6 +8,7 @@ pub mod assets;
 pub mod connection;
 pub mod deadline;
 pub mod errors;
+pub mod events;
 pub mod forms;
 pub mod headers;
 pub mod health;

@@ -58,6 +58,7 @@ mod tests {
             state: TurnState::Open,
             claims: 0,
             continues: None,
+            variant: None,
             created_at: at(1_000),
             bases: Vec::new(),
             usage: Default::default(),

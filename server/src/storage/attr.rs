@@ -58,6 +58,12 @@ impl Writer {
     pub(super) fn time(self, name: &str, v: Timestamp) -> Self {
         self.n(name, v.millis())
     }
+    pub(super) fn opt_n(self, name: &str, v: Option<impl Into<u64>>) -> Self {
+        match v {
+            Some(v) => self.n(name, v),
+            None => self,
+        }
+    }
     pub(super) fn opt_s(self, name: &str, v: Option<impl Into<String>>) -> Self {
         match v {
             Some(v) => self.s(name, v),

@@ -6,7 +6,8 @@ use app::domain::Timestamp;
 use aws_sdk_dynamodb::{
     Client,
     config::{
-        BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents, StalledStreamProtectionConfig,
+        BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents, SharedHttpClient,
+        StalledStreamProtectionConfig,
         interceptors::{BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef},
         retry::RetryConfig,
         timeout::TimeoutConfig,
@@ -75,19 +76,8 @@ pub(super) fn build(config: &StoreConfig) -> Result<Client, StoreError> {
             return Err(StoreError::new(StoreErrorKind::Denied, DOING, detail));
         }
     };
-    let http = if config.endpoint.as_deref().is_some_and(|e| e.starts_with("http://")) {
-        Builder::new().build_http()
-    } else {
-        let roots = match place {
-            Place::Amazon => ROOTS.iter().fold(TrustStore::empty(), |store, pem| store.with_pem_certificate(*pem)),
-            _ => TrustStore::empty().with_native_roots(true),
-        };
-        let tls = TlsContext::builder()
-            .with_trust_store(roots)
-            .build()
-            .map_err(|e| StoreError::new(StoreErrorKind::Other, DOING, e.to_string()))?;
-        Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https()
-    };
+    let plain = config.endpoint.as_deref().is_some_and(|e| e.starts_with("http://"));
+    let http = http_client(plain, place == Place::Amazon)?;
     let mut sdk = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
@@ -104,6 +94,23 @@ pub(super) fn build(config: &StoreConfig) -> Result<Client, StoreError> {
         sdk = sdk.interceptor(DateWatch { clock: config.clock.clone() });
     }
     Ok(Client::from_conf(sdk.build()))
+}
+
+/// What the SDK speaks HTTP with: plain, or over TLS with Amazon's roots or the system's.
+pub(crate) fn http_client(plain: bool, amazon: bool) -> Result<SharedHttpClient, StoreError> {
+    if plain {
+        return Ok(Builder::new().build_http());
+    }
+    let roots = if amazon {
+        ROOTS.iter().fold(TrustStore::empty(), |store, pem| store.with_pem_certificate(*pem))
+    } else {
+        TrustStore::empty().with_native_roots(true)
+    };
+    let tls = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(|e| StoreError::new(StoreErrorKind::Other, "setting up TLS", e.to_string()))?;
+    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https())
 }
 
 /// Corrects our clock by DynamoDB's: every response says what time it is there.

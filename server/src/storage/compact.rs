@@ -1,10 +1,11 @@
 //! Compaction: what a turn's log adds up to becomes its message, and the turn is done.
 
-use app::domain::SessionId;
+use app::domain::{SessionId, Timestamp};
 
 use super::{
     MessageItem, Store, StoreError, StoreErrorKind, TurnItem,
     attr::{Item, json, n, s, values, word},
+    job::{is_replaced, variant_ended},
     message::write_message,
     request::{Change, Transacted, Verdict, text},
     session::{OUTCOME, session_key},
@@ -26,6 +27,13 @@ pub struct CompactTx {
     pub turn: TurnItem,
     /// Whose totals it counts for (UTC, `yyyy-mm-dd`): see [`super::keys::day`].
     pub day: String,
+    /// When the turn ended.
+    pub at: Timestamp,
+}
+
+/// Characters of a message, thinking included.
+fn chars(message: &MessageItem) -> u64 {
+    message.content.iter().map(|p| p.text.chars().count() as u64).sum()
 }
 
 /// What a compaction found.
@@ -60,21 +68,28 @@ impl Store {
         for part in message {
             self.put(DOING, part).await?;
         }
-        let mut active = true;
+        // A job's session has no active turn.
+        let mut active = tx.turn.variant.is_none();
+        let mut variant = variant_ended(&tx.turn, chars(&tx.message), tx.at)?.is_some();
         // Twice at most: an active turn is cleared, but never comes back.
         for _ in 0..3 {
             let session = if active { self.tx_change(release(tx)?)? } else { self.still_there(tx)? };
-            let items = vec![
+            let mut items = vec![
                 self.tx_change(finish(&tx.turn)?)?,
                 session,
                 self.tx_put(head.clone(), None, Item::new())?,
                 self.tx_change(add_turn(&tx.turn, &tx.day, self.now_seconds()))?,
             ];
+            if variant && let Some(change) = variant_ended(&tx.turn, chars(&tx.message), tx.at)? {
+                items.push(self.tx_change(change)?);
+            }
             let verdicts = match self.transact(DOING, None, items).await? {
                 Transacted::Done => return Ok(Compacted::Now),
                 Transacted::Refused(verdicts) => verdicts,
             };
             match (verdicts.first(), verdicts.get(1)) {
+                // The variant has another turn by now, or its job has expired.
+                (Some(Verdict::Held), Some(Verdict::Held)) if is_replaced(verdicts.get(4)) => variant = false,
                 (Some(Verdict::Failed(turn)), session) => {
                     // A turn that was done while its session was deleted is still the active one of the restored, and
                     // has no message yet. Refused, somebody else has just stored it.

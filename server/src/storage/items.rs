@@ -25,6 +25,8 @@ pub struct SessionItem {
     pub model: Option<String>,
     pub head: Option<Head>,
     pub active: Option<TurnId>,
+    /// A job's own, which no list shows.
+    pub of_job: bool,
     /// A tombstone: 404 everywhere, restorable for 60 s.
     pub deleted_at: Option<Timestamp>,
     /// Seconds since the epoch.
@@ -66,6 +68,8 @@ pub struct TurnItem {
     pub claims: u32,
     /// The message whose text this turn begins with, where it continues one.
     pub continues: Option<MessageId>,
+    /// Which of its job's variants it is; the job has its session's id.
+    pub variant: Option<u32>,
     pub created_at: Timestamp,
     /// At the end: where each claim began.
     pub bases: Vec<Base>,

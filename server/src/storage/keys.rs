@@ -6,6 +6,8 @@
 //! | message, in parts | `SESSION#<id>` | `MSG#<depth, 8 digits>#<id>#<part, 3 digits>` |
 //! | turn | `TURN#<id>` | `TURN` |
 //! | its log | `TURN#<id>` | `LOG#<sequence, 10 digits>` |
+//! | job | `JOB#<id>` | `JOB` |
+//! | the schema of its results | `JOB#<id>` | `SCHEMA` |
 //! | what a user's turns used in a day | `USAGE#<user>` | `<yyyy-mm-dd>` |
 //! | what a process spent in a day | `SPENT#<yyyy-mm-dd>` | `<boot>` |
 //! | an admin who is signed in | `ADMIN` | `SESSION#<hash>` |
@@ -14,11 +16,11 @@
 //!
 //! | index | partition | sort | holds |
 //! |---|---|---|---|
-//! | `by_user` | `owner` | `recent` | sessions that aren't deleted |
+//! | `by_user` | `owner` | `recent` | sessions that aren't deleted; under `JOBS#<user>` jobs |
 //! | `by_day` | `day` = `<yyyy-mm-dd>#<shard>` | `recent` | the same, for admins |
-//! | `open` | `open` = `<shard>` | `since` = `TURN#<time>` or `DELETED#<time>` | open work |
+//! | `open` | `open` = `<shard>` | `since` = `TURN#<time>`, `JOB#<time>` or `DELETED#<time>` | open work |
 
-use app::domain::{MessageId, SessionId, Timestamp, TurnId, UserId};
+use app::domain::{JobId, MessageId, SessionId, Timestamp, TurnId, UserId};
 
 /// Sessions by recency, for their user.
 pub const BY_USER: &str = "by_user";
@@ -45,6 +47,10 @@ pub(super) fn session_pk(id: SessionId) -> String {
 
 pub(super) fn turn_pk(id: TurnId) -> String {
     format!("TURN#{id}")
+}
+
+pub(super) fn job_pk(id: JobId) -> String {
+    format!("JOB#{id}")
 }
 
 pub(super) fn usage_pk(user: UserId) -> String {
@@ -112,6 +118,11 @@ pub(super) fn turn_shard(id: TurnId) -> String {
     (id.random() % u128::from(OPEN_SHARDS)).to_string()
 }
 
+/// The `open` partition of a job.
+pub(super) fn job_shard(id: JobId) -> String {
+    (id.random() % u128::from(OPEN_SHARDS)).to_string()
+}
+
 /// The `open` partition of a tombstone.
 pub(super) fn session_shard(id: SessionId) -> String {
     (id.random() % u128::from(OPEN_SHARDS)).to_string()
@@ -119,6 +130,10 @@ pub(super) fn session_shard(id: SessionId) -> String {
 
 pub(super) fn turn_since(at: Timestamp) -> String {
     format!("TURN#{at}")
+}
+
+pub(super) fn job_since(at: Timestamp) -> String {
+    format!("JOB#{at}")
 }
 
 pub(super) fn deleted_since(at: Timestamp) -> String {

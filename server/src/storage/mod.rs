@@ -13,6 +13,7 @@ pub mod embedded;
 mod error;
 mod init;
 pub mod items;
+mod job;
 pub mod keys;
 mod log;
 mod message;
@@ -36,12 +37,14 @@ use std::{
 
 use aws_sdk_dynamodb::Client;
 
+pub(crate) use self::client::http_client;
 pub use self::{
     admin::{AdminSession, AuditEntry},
     capacity::CapacityTotals,
     compact::{CompactTx, Compacted},
     error::{StoreError, StoreErrorKind},
     items::{Base, DayTotals, Head, MessageItem, SessionItem, TurnItem, TurnState},
+    job::{JobItem, SubmitTx, VariantEnd, VariantItem},
     log::{Append, Seen},
     message::{Link, More},
     open::OpenWork,

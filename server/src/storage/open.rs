@@ -1,6 +1,6 @@
 //! What still has to be worked on, by the sparse index.
 
-use app::domain::{SessionId, Timestamp, TurnId};
+use app::domain::{JobId, SessionId, Timestamp, TurnId};
 
 use super::{
     Store, StoreError,
@@ -14,8 +14,21 @@ use super::{
 pub enum OpenWork {
     /// A turn that isn't done, and when it was sent.
     Turn(TurnId, Timestamp),
+    /// A job whose turns may not be queued yet, or whose webhook was not told yet.
+    Job(JobId, Timestamp),
     /// A session that was deleted, and when: it is to be purged, once the time to restore it is over.
     Deleted(SessionId, Timestamp),
+}
+
+impl OpenWork {
+    /// The turn that it is, if it is one.
+    #[must_use]
+    pub const fn turn(&self) -> Option<TurnId> {
+        match self {
+            Self::Turn(id, _) => Some(*id),
+            Self::Job(..) | Self::Deleted(..) => None,
+        }
+    }
 }
 
 fn read_work(item: Item) -> Result<OpenWork, StoreError> {
@@ -24,6 +37,7 @@ fn read_work(item: Item) -> Result<OpenWork, StoreError> {
     let wrong = || StoreError::corrupt("`since` is wrong");
     match since.split_once('#').ok_or_else(wrong)? {
         ("TURN", at) => Ok(OpenWork::Turn(r.id("TURN#")?, at.parse().map_err(|_| wrong())?)),
+        ("JOB", at) => Ok(OpenWork::Job(r.id("JOB#")?, at.parse().map_err(|_| wrong())?)),
         ("DELETED", at) => Ok(OpenWork::Deleted(r.id("SESSION#")?, at.parse().map_err(|_| wrong())?)),
         _ => Err(wrong()),
     }

@@ -13,8 +13,9 @@ use super::{
 /// For how long a deletion can be undone.
 pub const RESTORE_SECONDS: u64 = 60;
 
-/// There, not deleted, and this user's.
-pub(super) const MINE: &str = "attribute_exists(pk) AND attribute_not_exists(#deleted) AND #owner = :owner";
+/// There, not deleted, not a job's, and this user's.
+pub(super) const MINE: &str =
+    "attribute_exists(pk) AND attribute_not_exists(#deleted) AND attribute_not_exists(#of_job) AND #owner = :owner";
 
 pub(super) fn session_key(id: SessionId) -> Item {
     key(keys::session_pk(id), keys::SESSION)
@@ -40,6 +41,7 @@ pub(super) fn write_session(session: &SessionItem) -> Item {
         .opt_s("active", session.active)
         .n("ttl", session.ttl);
     match session.deleted_at {
+        None if session.of_job => item.put("of_job", AttributeValue::Bool(true)),
         None => item.s("recent", session.updated_at.to_string()).s("day", keys::day_pk(session.updated_at, session.id)),
         Some(at) => {
             item.time("deleted", at).s("open", keys::session_shard(session.id)).s("since", keys::deleted_since(at))
@@ -63,6 +65,7 @@ pub(super) fn read_session(item: Item) -> Result<SessionItem, StoreError> {
         model: r.opt_s("model")?,
         head,
         active: r.opt_parse("active")?,
+        of_job: r.flag("of_job"),
         deleted_at: r.opt_n("deleted")?.map(Timestamp::from_millis),
         ttl: r.n("ttl")?,
     })

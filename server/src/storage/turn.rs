@@ -23,6 +23,7 @@ pub(super) fn write_turn(turn: &TurnItem) -> Result<Item, StoreError> {
         .word("state", &turn.state)?
         .n("claims", turn.claims)
         .opt_s("continues", turn.continues)
+        .opt_n("variant", turn.variant)
         .time("created", turn.created_at)
         .n("v", turn.v)
         .n("ttl", turn.ttl);
@@ -54,6 +55,7 @@ pub(super) fn read_turn(item: Item) -> Result<TurnItem, StoreError> {
         state: r.word("state")?,
         claims: r.n("claims")?,
         continues: r.opt_parse("continues")?,
+        variant: r.opt_n("variant")?,
         created_at: r.time("created")?,
         bases: r.opt_json("bases")?.unwrap_or_default(),
         usage: r.opt_json("usage")?.unwrap_or_default(),

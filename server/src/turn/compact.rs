@@ -50,7 +50,8 @@ impl Turns {
             ..turn.clone()
         };
         let day = keys::day(self.inner.clock.now());
-        let tx = CompactTx { session: turn.session, message, turn, day };
+        let at = log.tail().map_or(turn.created_at, |t| t.time);
+        let tx = CompactTx { session: turn.session, message, turn, day, at };
         let deleted = self.inner.store.compact(&tx).await? == Compacted::Deleted;
         Ok(Some(end_event(end, deleted)))
     }

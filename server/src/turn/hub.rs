@@ -68,12 +68,21 @@ pub struct Live {
     pub nudge: Notify,
     /// Somebody in this process wants it to end, whether or not the store could be told.
     stopping: AtomicBool,
+    /// A message stands for it in a queue, since its runner is about to hand over.
+    handed_on: AtomicBool,
 }
 
 impl Live {
     pub(super) fn new(turn: TurnItem, bases: Vec<Base>, content: Content) -> Self {
         let state = Mutex::new(LiveState { bases, content, phase: Phase::Running, held: false });
-        Self { turn, state, changed: watch::channel(0).0, nudge: Notify::new(), stopping: AtomicBool::new(false) }
+        Self {
+            turn,
+            state,
+            changed: watch::channel(0).0,
+            nudge: Notify::new(),
+            stopping: AtomicBool::new(false),
+            handed_on: AtomicBool::new(false),
+        }
     }
 
     /// Tells its runner to read no more from Claude and to end, as soon as the store can be told.
@@ -86,6 +95,17 @@ impl Live {
     #[must_use]
     pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a message stands for it.
+    pub fn hand_on(&self) {
+        self.handed_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a message stands for it.
+    #[must_use]
+    pub fn handed_on(&self) -> bool {
+        self.handed_on.load(Ordering::Relaxed)
     }
 
     /// The state, to look at. Never held over an await.

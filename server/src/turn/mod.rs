@@ -10,6 +10,7 @@ pub mod follow;
 mod follower;
 pub mod hub;
 pub mod log;
+mod look;
 pub mod metrics;
 mod mirror;
 mod runner;
@@ -31,7 +32,7 @@ use std::{
     time::Duration,
 };
 
-use app::domain::{TurnError, TurnId, Usage};
+use app::domain::{JobId, TurnError, TurnId, Usage};
 use tokio::{
     sync::{Notify, watch as signal},
     time::Instant,
@@ -40,6 +41,8 @@ use tokio::{
 use crate::{
     claude::{self, Claude},
     clock::Clock,
+    queue::{Note, Queue},
+    schema::Schema,
     storage::{By, Kind, Segment, Store, StoreError, StoreErrorKind, TurnItem},
 };
 
@@ -50,7 +53,7 @@ use self::{
     metrics::Metrics,
     writer::{Author, random_nonce},
 };
-pub use self::{follower::Follower, sweeper::Tended};
+pub use self::{follower::Follower, look::Looked, sweeper::Tended};
 
 /// The turn log's times and limits.
 #[derive(Debug, Clone)]
@@ -69,6 +72,9 @@ pub struct TurnConfig {
     pub resident: bool,
 }
 
+/// A turn is looked after so long after it began, at the earliest.
+const CHECK: Duration = Duration::from_secs(30);
+
 /// Who makes a runner run: what becomes of it when they go.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Host {
@@ -86,6 +92,8 @@ pub struct Prompt {
     pub no_thinking: claude::Thinking,
     /// The text that the reply begins with, where it continues another.
     pub begins_with: String,
+    /// What the reply has to fit. Such a reply is not carried on: it begins anew.
+    pub shape: Option<Arc<Schema>>,
 }
 
 /// Where a runner that did not begin the turn gets its prompt from.
@@ -93,6 +101,9 @@ pub trait PromptSource: Send + Sync {
     /// The prompt of a turn; `None` if what it answers is gone.
     fn prompt(&self, turn: &TurnItem) -> Pin<Box<dyn Future<Output = Result<Option<Prompt>, StoreError>> + Send + '_>>;
 }
+
+/// Looks after an open job that the sweeper has found.
+pub type JobKeeper = Arc<dyn Fn(JobId) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
 /// Everything that turns need. Cheap to clone.
 #[derive(Clone)]
@@ -111,6 +122,9 @@ struct Inner {
     metrics: Arc<Metrics>,
     prompts: OnceLock<Arc<dyn PromptSource>>,
     budget: OnceLock<Budget>,
+    jobs: OnceLock<JobKeeper>,
+    /// Where another message can be put for a turn that is handed over.
+    queue: Queue,
     /// True once the process is to end: nothing is claimed any more, runners release, followers close.
     closing: signal::Sender<bool>,
     /// Wakes the sweeper before its time.
@@ -133,7 +147,7 @@ pub(crate) struct Start {
 
 impl Turns {
     #[must_use]
-    pub fn new(store: Store, claude: Claude, clock: Clock, config: TurnConfig) -> Self {
+    pub fn new(store: Store, claude: Claude, clock: Clock, queue: Queue, config: TurnConfig) -> Self {
         let boot = format!("{:016x}", u64::from_le_bytes(crate::clock::random()));
         let inner = Inner {
             store,
@@ -145,6 +159,8 @@ impl Turns {
             metrics: Arc::default(),
             prompts: OnceLock::new(),
             budget: OnceLock::new(),
+            jobs: OnceLock::new(),
+            queue,
             closing: signal::channel(false).0,
             sweep: Notify::new(),
             left_alone: Mutex::default(),
@@ -166,6 +182,11 @@ impl Turns {
     #[must_use]
     pub fn budget(&self) -> Option<&Budget> {
         self.inner.budget.get()
+    }
+
+    /// Says who looks after open jobs. Once, at start.
+    pub fn set_jobs(&self, keeper: JobKeeper) {
+        let _ = self.inner.jobs.set(keeper);
     }
 
     #[must_use]
@@ -222,6 +243,7 @@ impl Turns {
             return;
         }
         self.inner.metrics.claimed(false);
+        self.check_later(turn.id);
         self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web, host });
     }
 
@@ -235,6 +257,21 @@ impl Turns {
             let left = runner::run(&seat.turns, &seat.live, start).await;
             drop(seat);
             turns.after(&turn, left).await;
+        });
+    }
+
+    /// Puts a message for a turn into a queue that outlives this process, off the path of its first token: should its
+    /// runner die and nobody follow, it is finished all the same.
+    fn check_later(&self, turn: TurnId) {
+        if !self.inner.queue.is_durable() {
+            return;
+        }
+        let queue = self.inner.queue.clone();
+        let delay = (self.inner.config.lease * 2).max(CHECK);
+        tokio::spawn(async move {
+            if let Err(error) = queue.send(&[Note::Turn(turn)], delay).await {
+                tracing::warn!(%turn, %error, "a turn's check could not be queued");
+            }
         });
     }
 
@@ -275,6 +312,11 @@ impl Turns {
         while !self.inner.hub.is_idle() {
             wait.tick().await;
         }
+    }
+
+    /// As [`Turns::close`], without waiting.
+    pub fn close_to_new(&self) {
+        self.inner.closing.send_replace(true);
     }
 
     pub(crate) fn closing(&self) -> bool {

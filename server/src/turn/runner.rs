@@ -7,6 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
     Prompt, Start, Turns, budget, compact,
+    content::Content,
     hub::{Live, Phase},
     log::Log,
     seam::{self, Seam, Settled},
@@ -16,14 +17,17 @@ use super::{
     writer::{Resolved, Writer},
 };
 use crate::{
-    claude::{Delta, Fault},
+    claude::{Delta, Fault, Turn as Said},
     clock::jitter,
     prices,
+    queue::Note,
     storage::{Append, End, Kind, Segment, StoreError, StoreErrorKind},
 };
 
 /// Past so many unwritten bytes nothing more is read from Claude until the store has caught up.
 const UNWRITTEN: u32 = 256 * 1024;
+/// The queue is waited for so long when a turn is handed over.
+const HAND_ON: Duration = Duration::from_secs(2);
 /// A put that is not acknowledged for so long is said to wait for the store.
 const HELD: Duration = Duration::from_secs(2);
 /// Claims in a row whose content the next one drops.
@@ -85,6 +89,8 @@ struct Run<'a> {
     thought: Thought,
     /// What the turn shall end with, once it is known.
     ending: Option<(Outcome, Option<String>, Option<TurnError>)>,
+    /// What came that did not fit its schema, and what was wrong with it: all of that is asked for again.
+    misfits: Vec<Said>,
     /// Upstream broke past the first content: claim again over itself.
     restart: bool,
     /// The last claim over itself was refused, and what stands at its key was looked at since.
@@ -124,6 +130,7 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         put_at: Instant::now(),
         ticked: (Instant::now(), turns.inner.clock.local()),
         ending: None,
+        misfits: Vec::new(),
         restart: false,
         refused: false,
         releasing: false,
@@ -172,6 +179,7 @@ impl Run<'_> {
         let kept = self.live.state().content.text();
         let kept = kept.trim_end();
         let mut request = self.prompt.request.clone();
+        request.messages.extend(self.misfits.iter().cloned());
         self.carries_on = !kept.is_empty();
         self.seam = None;
         (self.told, self.asked_at) = (false, self.live.state().content.len());
@@ -321,6 +329,29 @@ impl Run<'_> {
         self.first_at.get_or_insert(now);
     }
 
+    /// The reply has to fit a schema and does not: it is asked for again, with the fault named, or given up.
+    fn misfits(&mut self) -> bool {
+        let Some(shape) = &self.prompt.shape else { return false };
+        let text = self.live.state().content.text();
+        let Err(fault) = shape.check(&text) else { return false };
+        tracing::info!(turn = %self.live.turn.id, "a result does not fit its schema");
+        if self.log.fruitless_after(0) < FRUITLESS && self.log.unplanned() < CLAIMS {
+            let said = if text.trim().is_empty() { "{}".to_owned() } else { text };
+            let ask = format!(
+                "That does not fit the JSON Schema that I gave you: {fault}. Please answer once more, with JSON that \
+                 fits it and nothing else."
+            );
+            self.misfits.extend([Said::assistant(said.trim_end()), Said::user(ask)]);
+            self.restart = true;
+        } else {
+            let message = format!("The result does not fit the schema: {fault}.");
+            let error = TurnError { code: "schema_mismatch".to_owned(), message, retryable: true };
+            self.ending = Some((Outcome::Failed, None, Some(error)));
+            self.upstream.cancel();
+        }
+        true
+    }
+
     /// Claude ended the reply.
     fn stopped(&mut self, stop_reason: Option<String>) {
         let refused = stop_reason.as_deref() == Some("refusal");
@@ -335,11 +366,19 @@ impl Run<'_> {
             self.restart = true;
             return;
         }
+        if stop_reason.as_deref() == Some("end_turn") && self.misfits() {
+            return;
+        }
         self.finish(stop_reason);
     }
 
+    /// Where this runner's next claim begins.
+    fn resume_at(&self, content: &Content) -> u32 {
+        if self.prompt.shape.is_some() { 0 } else { content.resume_at() }
+    }
+
     fn may_claim_again(&self) -> bool {
-        let at = self.live.state().content.resume_at();
+        let at = self.resume_at(&self.live.state().content);
         self.log.fruitless_after(at) < FRUITLESS && self.log.unplanned() < CLAIMS
     }
 
@@ -447,7 +486,19 @@ impl Run<'_> {
 
     fn send(&mut self, seq: u64, segment: Segment, wait: Duration) {
         let (store, turn, ttl) = (self.turns.inner.store.clone(), self.live.turn.id, self.live.turn.ttl);
+        let queue = self.turns.inner.queue.clone();
+        let hand_on = segment.kind == Kind::Release && queue.is_durable() && !self.live.handed_on();
+        let live = Arc::clone(self.live);
         self.io = Some(Box::pin(async move {
+            if hand_on {
+                // First who comes after, then the release.
+                let sent = tokio::time::timeout(HAND_ON, queue.send(&[Note::Turn(turn)], Duration::ZERO)).await;
+                match sent {
+                    Ok(Ok(())) => live.hand_on(),
+                    Ok(Err(error)) => tracing::warn!(%turn, %error, "no message stands for a turn that is handed over"),
+                    Err(_) => tracing::warn!(%turn, "the queue did not answer when a turn was handed over"),
+                }
+            }
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
@@ -551,7 +602,7 @@ impl Run<'_> {
         self.restart = false;
         let claim = self.log.bases().len() as u32;
         let author = self.writer.author().clone();
-        let at = self.log.content().resume_at();
+        let at = self.resume_at(self.log.content());
         let segment = author.segment(Kind::Claim, claim, at, self.turns.inner.clock.now());
         let seq = self.log.next();
         match super::sweeper::claim(self.turns, &self.live.turn, seq, &segment, claim).await {

@@ -383,6 +383,7 @@ mod tests {
             system: None,
             thinking: crate::claude::Thinking::Default,
             cache: true,
+            schema: None,
         };
         let asked = request(&original, KEPT);
         assert_eq!(asked.messages.len(), 3);

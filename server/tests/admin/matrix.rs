@@ -4,7 +4,7 @@
 
 use app::{
     api::ENDPOINTS,
-    domain::{SessionId, TurnId},
+    domain::{JobId, SessionId, TurnId},
 };
 use server::{
     router::{ADMIN, PAGES},
@@ -38,24 +38,25 @@ struct Call {
 struct Ids {
     session: String,
     turn: String,
+    job: String,
     /// Not there yet.
     fresh: String,
 }
 
 impl Ids {
-    fn of(rig: &Rig, session: SessionId, turn: TurnId, named: Named) -> Self {
-        let (session, turn) = match named {
-            Named::Existing => (session.to_string(), turn.to_string()),
-            Named::Missing => (rig.session().to_string(), rig.turn().to_string()),
-            Named::Malformed => ("no-id".to_owned(), "no-id".to_owned()),
+    fn of(rig: &Rig, (session, turn, job): (SessionId, TurnId, JobId), named: Named) -> Self {
+        let [session, turn, job] = match named {
+            Named::Existing => [session.to_string(), turn.to_string(), job.to_string()],
+            Named::Missing => [(); 3].map(|()| rig.turn().to_string()),
+            Named::Malformed => [(); 3].map(|()| "no-id".to_owned()),
         };
-        Self { session, turn, fresh: rig.turn().to_string() }
+        Self { session, turn, job, fresh: rig.turn().to_string() }
     }
 }
 
 /// The row of an endpoint or a page.
 fn call(path: &str, ids: &Ids) -> Call {
-    let Ids { session, turn, fresh } = ids;
+    let Ids { session, turn, job, fresh } = ids;
     let get = |query: String, names| Call { method: "GET", path: format!("{path}{query}"), body: String::new(), names };
     let post = |body: String, names| Call { method: "POST", path: path.to_owned(), body, names };
     let page = |path: String, names| Call { method: "GET", path, body: String::new(), names };
@@ -72,6 +73,10 @@ fn call(path: &str, ids: &Ids) -> Call {
         "/api/chat/retry" | "/api/chat/continue" => post(format!("turn_id={fresh}&message_id={turn}"), true),
         "/api/chat/follow" => get(format!("?turn_id={turn}"), true),
         "/api/chat/stop" => post(format!("turn_id={turn}"), true),
+        "/api/jobs/list" => get(String::new(), false),
+        "/api/jobs/submit" => post(format!("job_id={fresh}&prompt=x"), false),
+        "/api/jobs/status" => get(format!("?job_id={job}"), true),
+        "/api/jobs/cancel" | "/api/jobs/retry" => post(format!("job_id={job}"), true),
         "/c/{id}" => page(format!("/c/{session}"), true),
         "/c/{id}/live" => page(format!("/c/{session}/live"), true),
         "/admin/sessions/{id}" => page(format!("/admin/sessions/{session}"), true),
@@ -124,6 +129,10 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
     let stream = backend.send(new_chat(session, turn, "Mine\n/sim tokens=5 rate=0")).await.unwrap();
     let mut reader = Reader::default();
     reader.read(stream).await;
+    let job: JobId = rig.turn().to_string().parse().unwrap();
+    let submitted = open.post("/api/jobs/submit", &format!("job_id={job}&prompt=Mine"), &open.cookie(owner)).await;
+    assert_eq!(submitted.status(), 202);
+    let existing = (session, turn, job);
 
     let forged = open.cookie(owner).replace(&owner.to_string()[..20], &other.to_string()[..20]);
     let strangers = [
@@ -138,7 +147,7 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
     for path in all() {
         let is_admin = ADMIN.contains(&path);
         for named in NAMED {
-            let ids = Ids::of(&rig, session, turn, named);
+            let ids = Ids::of(&rig, existing, named);
             let asked = call(path, &ids);
             let about = |who: &str| format!("{who} at {path} of what is {named:?}");
             for (who, cookie) in &strangers {
@@ -156,7 +165,7 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
                 }
                 if named == Named::Existing && asked.names {
                     // What is somebody else's looks like what is not there, and costs the same to find out.
-                    let missing = call(path, &Ids::of(&rig, session, turn, Named::Missing));
+                    let missing = call(path, &Ids::of(&rig, existing, Named::Missing));
                     let before = spent();
                     assert_eq!(ask(&open, &missing, cookie).await, (status, text), "{about}");
                     assert_eq!(spent() - before, cost, "{about}");
@@ -189,12 +198,13 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
     // Nothing of all that has changed anything: the owner has it still. Last what takes it away.
     let mut rows = all();
     rows.retain(|path| !ADMIN.contains(path));
-    rows.sort_by_key(|path| matches!(*path, "/api/sessions/delete" | "/api/sessions/restore"));
+    rows.sort_by_key(|path| matches!(*path, "/api/sessions/delete" | "/api/sessions/restore" | "/api/jobs/retry"));
     for path in rows {
-        let asked = call(path, &Ids::of(&rig, session, turn, Named::Existing));
+        let asked = call(path, &Ids::of(&rig, existing, Named::Existing));
         let (status, text) = ask(&open, &asked, &open.cookie(owner)).await;
-        // A whole answer cannot be continued.
-        let fine = status < 400 || (path == "/api/chat/continue" && status == 422);
+        // A whole answer cannot be continued, and of a job in which nothing failed there is nothing to retry.
+        let nothing = matches!(path, "/api/chat/continue" | "/api/jobs/retry") && matches!(status, 409 | 422);
+        let fine = status < 400 || nothing;
         assert!(fine, "the owner at {path}: {status} {text}");
     }
 }

@@ -10,7 +10,7 @@ use server::{
         identity::Identity,
         password::{Hashed, generate},
     },
-    chat::backend::RequestBackend,
+    backend::RequestBackend,
     clock::Clock,
     config::{Limits, Pace, Secret},
     http::{
@@ -60,7 +60,7 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let identity = Identity::new(&Secret::new(SECRET), &[], rig.clock.clone());
-        let chat = behind.chat.clone();
+        let (chat, jobs) = (behind.chat.clone(), behind.jobs.clone());
         let state = AppState {
             identity: identity.clone(),
             door,
@@ -71,9 +71,8 @@ impl Site {
             limits: Limits::default(),
             assets: Arc::new(assets::load(files.path()).unwrap()),
             site: files.path().to_owned(),
-            backend: Arc::new(move |c: RequestContext| {
-                Arc::new(RequestBackend::new(chat.clone(), c.user, c.form, c.host))
-            }),
+            backend: Arc::new(move |c: RequestContext| Arc::new(RequestBackend::new(chat.clone(), jobs.clone(), c))),
+            jobs: None,
             lambda: false,
             simulator: true,
             after_request: None,

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// When all chats have begun, the blows go on for so many seconds.
-const LAST: u64 = 12;
+const LAST: u64 = 10;
 
 /// Runs it, prints what happened, and fails if anything was wrong.
 pub(crate) async fn run(options: Options) {
@@ -73,6 +73,9 @@ pub(crate) async fn run(options: Options) {
     for wrong in table::check(&world.engine, &world.table).await {
         world.ledger.wrong(wrong);
     }
+    for panic in world.servers.iter().flat_map(|server| server.panics()) {
+        world.ledger.wrong(Wrong::new(Kind::Rule, format!("a server panicked: {panic}")));
+    }
     print!("{}", report::text(&world, &verdict, began.elapsed()));
     let wrongs = world.ledger.wrongs();
     assert!(
@@ -105,7 +108,7 @@ async fn settle(world: &World) {
             let work = world.store.open_turns(shard).await.unwrap();
             open.extend(work.into_iter().filter_map(|work| match work {
                 OpenWork::Turn(id, _) => Some(id),
-                OpenWork::Deleted(..) => None,
+                OpenWork::Job(..) | OpenWork::Deleted(..) => None,
             }));
         }
         if open.is_empty() {

@@ -11,10 +11,10 @@ use std::{
 };
 
 use app::{
-    backend::{Backend, Fut, SendRequest},
+    backend::{Backend, Fut, SendRequest, SubmitRequest},
     domain::{
-        Created, Cursor, Message, MessageId, ModelInfo, Models, Outcome, Role, Session, SessionId, SessionList,
-        SessionPage, SessionRow, Timestamp, TurnEvent, TurnId, Usage, UserId,
+        Created, Cursor, Job, JobId, JobList, JobStatus, Message, MessageId, ModelInfo, Models, Outcome, Role, Session,
+        SessionId, SessionList, SessionPage, SessionRow, Submitted, Timestamp, TurnEvent, TurnId, Usage, UserId,
     },
     error::ApiError,
     sse::{EventStream, Frame},
@@ -143,6 +143,25 @@ impl Backend for Fake {
     fn carry_on(&self, turn: TurnId, message: MessageId) -> Fut<EventStream> {
         self.stream(format!("continue {turn} {message}"))
     }
+    fn submit_job(&self, submit: SubmitRequest) -> Fut<Submitted> {
+        let answer = self.context.answer.clone();
+        self.answer(format!("submit {submit:?}"), move |_, _| {
+            answer.accepted(format!("/api/jobs/status?job_id={}", submit.job_id));
+            Ok(Submitted { job_id: submit.job_id, status: JobStatus::Queued })
+        })
+    }
+    fn job_status(&self, job: JobId) -> Fut<Job> {
+        self.answer(format!("job {job}"), |_, _| Err(ApiError::not_found()))
+    }
+    fn list_jobs(&self, page: Option<String>) -> Fut<JobList> {
+        self.answer(format!("jobs {page:?}"), |_, _| Ok(JobList::default()))
+    }
+    fn cancel_job(&self, job: JobId) -> Fut<()> {
+        self.answer(format!("cancel {job}"), |_, _| Ok(()))
+    }
+    fn retry_job(&self, job: JobId) -> Fut<()> {
+        self.answer(format!("retry job {job}"), |_, _| Ok(()))
+    }
     fn follow(&self, turn: TurnId, cursor: Cursor) -> Fut<EventStream> {
         self.stream(format!("follow {turn} {cursor}"))
     }
@@ -205,6 +224,7 @@ impl Server {
             assets: Arc::new(assets::load(site.path()).unwrap()),
             site: site.path().to_owned(),
             backend: Arc::new(move |context| Arc::new(Fake { script: behind.clone(), context })),
+            jobs: None,
             lambda: false,
             simulator: true,
             after_request: Some(Arc::new(move || {

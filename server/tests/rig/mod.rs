@@ -18,10 +18,15 @@ use app::{
 };
 use futures::StreamExt;
 use server::{
-    chat::{Chat, ChatConfig, backend::RequestBackend},
+    backend::RequestBackend,
+    chat::{Chat, ChatConfig},
     claude::{Claude, Config, Models, Thinking, simulator},
     clock::Clock,
-    config::Caps,
+    config::{Caps, Secret},
+    http::forms::FormReply,
+    jobs::{Jobs, JobsConfig},
+    queue::{Local, Queue},
+    state::{Answer, RequestContext, RequestId},
     storage::{Store, StoreConfig, embedded::Embedded},
     turn::{Host, TurnConfig, Turns, budget::Budget},
 };
@@ -58,6 +63,8 @@ pub struct Rig {
 pub struct Server {
     pub chat: Chat,
     pub turns: Turns,
+    pub jobs: Jobs,
+    pub queue: Queue,
     pub store: Store,
 }
 
@@ -112,17 +119,22 @@ impl Rig {
 
     /// On another store than the rig's own.
     pub fn server_on(&self, store: Store, config: TurnConfig) -> Server {
-        self.server_at(&self.simulator, store, config)
+        self.server_of(&self.simulator, store, Queue::Local(Local::default()), config)
     }
 
     /// With Claude at another address than the simulator's.
     pub fn server_at(&self, claude: &str, store: Store, config: TurnConfig) -> Server {
+        self.server_of(claude, store, Queue::Local(Local::default()), config)
+    }
+
+    /// With a queue of its own too.
+    pub fn server_of(&self, claude: &str, store: Store, queue: Queue, config: TurnConfig) -> Server {
         let claude = Claude::new(Config {
             base_url: claude.to_owned(),
             api_key: Some("sk-test".into()),
             stall: Duration::from_secs(3),
         });
-        let turns = Turns::new(store.clone(), claude.clone(), self.clock.clone(), config);
+        let turns = Turns::new(store.clone(), claude.clone(), self.clock.clone(), queue.clone(), config);
         if let Some(budget) = Budget::new(store.clone(), self.clock.clone(), self.caps) {
             turns.set_budget(budget);
         }
@@ -136,7 +148,10 @@ impl Rig {
             running: self.running,
         };
         let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), self.clock.clone(), chat);
-        Server { chat, turns, store }
+        let hooks = JobsConfig { secret: Secret::new("webhooks"), private_webhooks: true };
+        let (clock, kept) = (self.clock.clone(), queue.clone());
+        let jobs = Jobs::new(store.clone(), turns.clone(), chat.clone(), kept, clock, &hooks);
+        Server { chat, turns, jobs, queue, store }
     }
 
     pub fn user(&self) -> UserId {
@@ -152,7 +167,14 @@ impl Rig {
 
 impl Server {
     pub fn of(&self, user: UserId) -> Arc<dyn Backend> {
-        Arc::new(RequestBackend::new(self.chat.clone(), user, None, Host::default()))
+        self.asked(user, None, Host::default())
+    }
+
+    /// As [`Server::of`], for a plain form or a request with a deadline.
+    pub fn asked(&self, user: UserId, form: Option<FormReply>, host: Host) -> Arc<dyn Backend> {
+        let (request_id, answer) = (RequestId("test".into()), Answer::default());
+        let context = RequestContext { user, request_id, form, host, answer };
+        Arc::new(RequestBackend::new(self.chat.clone(), self.jobs.clone(), context))
     }
 }
 

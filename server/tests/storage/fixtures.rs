@@ -68,6 +68,7 @@ impl Table {
             model: None,
             head: None,
             active: None,
+            of_job: false,
             deleted_at: None,
             ttl: self.ttl(),
         }
@@ -112,6 +113,7 @@ impl Table {
             state: TurnState::Open,
             claims: 0,
             continues: None,
+            variant: None,
             created_at: self.clock.now(),
             bases: Vec::new(),
             usage: Usage::default(),
@@ -199,7 +201,7 @@ impl Table {
             bases: turn.bases.clone(),
             ..self.user_message(turn.session, None, 0, text)
         };
-        CompactTx { session: turn.session, message, turn, day: keys::day(self.clock.now()) }
+        CompactTx { session: turn.session, message, turn, day: keys::day(self.clock.now()), at: self.clock.now() }
     }
 
     /// One whole turn of a session; returns the session after it.

@@ -48,6 +48,16 @@ async fn a_spent_budget_refuses_the_next_turn_and_says_when_there_is_one() {
         refused(other.of(rig.user()).send(new_chat(rig.session(), rig.turn(), "More")).await).code,
         Code::BudgetSpent
     );
+    // Nor is a job taken.
+    let submit = app::backend::SubmitRequest {
+        job_id: rig.turn().to_string().parse().unwrap(),
+        prompt: "x".into(),
+        variants: 1,
+        schema: None,
+        model: None,
+        webhook: None,
+    };
+    assert_eq!(refused(server.of(user).submit_job(submit).await).code, Code::BudgetSpent);
     // Tomorrow is another day.
     rig.clock.set_skew(86_400_000);
     for server in [&server, &other] {

@@ -6,7 +6,10 @@ use app::{
     domain::{Cursor, MessageId, Outcome},
     error::Code,
 };
-use server::turn::metrics::Counted;
+use server::{
+    http::forms::FormReply,
+    turn::{Host, metrics::Counted},
+};
 
 use crate::rig::{Reader, Rig, Server, new_chat, refused, request, splice};
 
@@ -148,15 +151,9 @@ async fn a_continuation_that_nobody_ran_begins_with_the_old_text_all_the_same() 
     backend.stop(turn).await.unwrap();
     reader.follow(&backend, turn).await;
     // A plain form claims nothing; the page that follows it does.
-    let form = server::http::forms::FormReply::default();
-    let plain = server::chat::backend::RequestBackend::new(
-        server.chat.clone(),
-        user,
-        Some(form),
-        server::turn::Host::default(),
-    );
+    let plain = server.asked(user, Some(FormReply::default()), Host::default());
     let next = rig.turn();
-    drop(app::backend::Backend::carry_on(&plain, next, turn.into()).await.unwrap());
+    drop(plain.carry_on(next, turn.into()).await.unwrap());
     let mut more = Reader::default();
     let stream = tokio::time::timeout(Duration::from_secs(5), backend.follow(next, Cursor::default()));
     more.read(stream.await.unwrap().unwrap()).await;

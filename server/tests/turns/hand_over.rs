@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use app::domain::{Cursor, Outcome};
-use server::{
-    chat::backend::RequestBackend,
-    turn::{Host, TurnConfig},
-};
+use server::turn::{Host, TurnConfig};
 use tokio::time::Instant;
 
 use crate::rig::{Reader, Rig, config, new_chat, splice};
@@ -19,7 +16,7 @@ async fn a_reply_outlives_forty_runners() {
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let backend = server.of(user);
     let mut reader = Reader::default();
-    reader.read(backend.send(new_chat(session, turn, "x\n/sim tokens=840 rate=10 vary")).await.unwrap()).await;
+    reader.read(backend.send(new_chat(session, turn, "x\n/sim tokens=960 rate=10 vary")).await.unwrap()).await;
     let patience = Duration::from_secs(240);
     let all = async {
         while reader.end.is_none() {
@@ -31,7 +28,7 @@ async fn a_reply_outlives_forty_runners() {
     assert_eq!(reader.outcome(), Outcome::Complete);
     let reply = backend.get_session(session, None, None).await.unwrap().messages.remove(1);
     assert_eq!(reply.text, reader.text());
-    let calls = splice(&reply.text, 840);
+    let calls = splice(&reply.text, 960);
     assert!(calls > 40, "{calls} calls");
     assert_eq!(reader.rewinds, 0, "nothing that was shown is taken back");
     assert!(reply.seams.iter().all(|s| s.planned) && reply.seams.len() > 38, "{}", reply.seams.len());
@@ -74,9 +71,7 @@ async fn a_runner_hands_over_before_its_requests_deadline() {
     let server = rig.server_with(TurnConfig { resident: false, ..config(false) });
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let host = || Host { until: Some(Instant::now() + Duration::from_millis(700)) };
-    let of = |host| -> std::sync::Arc<dyn app::backend::Backend> {
-        std::sync::Arc::new(RequestBackend::new(server.chat.clone(), user, None, host))
-    };
+    let of = |host| server.asked(user, None, host);
     let mut reader = Reader::default();
     reader.read(of(host()).send(new_chat(session, turn, "x\n/sim tokens=100 rate=50 vary")).await.unwrap()).await;
     assert_eq!((reader.releases, reader.end.is_none()), (1, true));

@@ -17,6 +17,7 @@ pub mod refusal;
 pub mod reply;
 pub mod script;
 pub mod seam;
+pub mod structured;
 pub mod text;
 pub mod words;
 

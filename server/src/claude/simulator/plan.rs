@@ -1,12 +1,16 @@
 //! What to say.
 
+use serde_json::Value;
+
 use super::{
     prompt::Prompt,
     script::{self, Script},
     seam::Partial,
+    structured,
     text::{Text, hash},
     words,
 };
+use crate::claude::request::Role;
 
 /// Tokens of a scripted text whose script does not say.
 const TOKENS: usize = 120;
@@ -39,6 +43,9 @@ impl Plan {
     #[must_use]
     pub fn new(prompt: &Prompt, call: u64, before: u64) -> Self {
         let script = &prompt.script;
+        if let Some(schema) = &prompt.schema {
+            return Self::structured(prompt, schema, before);
+        }
         let carried = continued(prompt);
         let carries_on = carried.is_some();
         let text = match carried {
@@ -57,6 +64,24 @@ impl Plan {
         };
         let stop_reason = script.stop.clone().unwrap_or_else(|| "end_turn".to_owned());
         let mut plan = Self { thinking, text, stop_reason, carries_on };
+        plan.limit(prompt.max_tokens);
+        plan
+    }
+
+    /// A reply that fits its schema; or does not, where the script wants it.
+    fn structured(prompt: &Prompt, schema: &Value, before: u64) -> Self {
+        let script = &prompt.script;
+        // Each answer that did not fit stands in the conversation of the next request.
+        let said = prompt.messages.iter().filter(|said| said.role == Role::Assistant).count() as u64;
+        let seed = script.seed.unwrap_or(7).wrapping_add(before);
+        let value = if script.misfit && script.times.is_none_or(|times| said < times) {
+            structured::misfit(schema, seed)
+        } else {
+            structured::instance(schema, seed)
+        };
+        let text = Text::of(&serde_json::to_string_pretty(&value).unwrap_or_default());
+        let stop_reason = script.stop.clone().unwrap_or_else(|| "end_turn".to_owned());
+        let mut plan = Self { thinking: Text::default(), text, stop_reason, carries_on: false };
         plan.limit(prompt.max_tokens);
         plan
     }

@@ -26,6 +26,8 @@ struct Body {
     #[serde(default)]
     thinking: Value,
     #[serde(default)]
+    output_config: Value,
+    #[serde(default)]
     cache_control: Value,
     temperature: Option<Value>,
     top_p: Option<Value>,
@@ -62,6 +64,8 @@ pub struct Prompt {
     /// Marked for the cache.
     pub cached: bool,
     pub script: Script,
+    /// The reply has to fit this JSON Schema.
+    pub schema: Option<Value>,
 }
 
 /// What a request may leave out.
@@ -128,6 +132,7 @@ impl Prompt {
                 || values.iter().any(|value| value.get("content").is_some_and(marked)),
             messages,
             script,
+            schema: schema(&body.output_config)?,
         };
         prompt.check_end(purpose)?;
         let (tokens, window) = (prompt.tokens(), prompt.model.max_input_tokens);
@@ -183,6 +188,18 @@ impl Prompt {
 
 fn required(field: &str) -> Refusal {
     Refusal::invalid(format!("{field}: Field required"))
+}
+
+/// The schema of a request for structured output.
+fn schema(config: &Value) -> Result<Option<Value>, Refusal> {
+    let Some(format) = config.get("format").filter(|format| !format.is_null()) else { return Ok(None) };
+    if format.get("type").and_then(Value::as_str) != Some("json_schema") {
+        return Err(Refusal::invalid("output_config.format.type: Input should be 'json_schema'"));
+    }
+    match format.get("schema") {
+        Some(schema) if schema.is_object() => Ok(Some(schema.clone())),
+        _ => Err(required("output_config.format.schema")),
+    }
 }
 
 /// The last user message that holds a script.

@@ -1,7 +1,7 @@
 //! The script language: what a test, or a person who plays, asks of the simulator.
 //!
 //! `tokens=N rate=N ttft=MS seed=N vary think=N fault=KIND@N status=N retry-after=S times=K stop=REASON utf8 bytes=N
-//! markdown seam=KIND prefill unknown=N`, in the header `x-sim` or in a line `/sim …` of a user message.
+//! markdown seam=KIND misfit prefill unknown=N`, in the header `x-sim` or in a line `/sim …` of a user message.
 
 use std::{str::FromStr, time::Duration};
 
@@ -81,6 +81,8 @@ pub struct Script {
     /// Headings, lists, tables, code.
     pub markdown: bool,
     pub seam: Seam,
+    /// A structured reply does not fit its schema; with `times` so many of a conversation.
+    pub misfit: bool,
     /// A request may end in an assistant message, which is carried on.
     pub prefill: bool,
     /// Once, before the first token: an event, a block and a field that nobody knows, of so many bytes each.
@@ -106,6 +108,7 @@ impl Default for Script {
             bytes: None,
             markdown: false,
             seam: Seam::default(),
+            misfit: false,
             prefill: false,
             unknown: None,
         }
@@ -157,6 +160,7 @@ impl Script {
             ("utf8", "") => self.utf8 = true,
             ("markdown", "") => self.markdown = true,
             ("prefill", "") => self.prefill = true,
+            ("misfit", "") => self.misfit = true,
             ("tokens", _) => self.tokens = Some(number(value, MOST_TOKENS)?),
             ("rate", _) => self.rate = value.parse().ok().filter(|rate| (0.0..=1e9).contains(rate))?,
             ("ttft", _) => self.ttft = Duration::from_millis(number(value, 3_600_000)?),
@@ -220,7 +224,7 @@ mod tests {
     #[test]
     fn every_word() {
         let source = "tokens=9 rate=0 ttft=20 seed=3 vary think=4 fault=reset@7 status=529 retry-after=2 times=1 \
-                      stop=refusal utf8 bytes=5 markdown seam=greet prefill unknown=8";
+                      stop=refusal utf8 bytes=5 markdown seam=greet misfit prefill unknown=8";
         let want = Script {
             source: source.to_owned(),
             tokens: Some(9),
@@ -238,6 +242,7 @@ mod tests {
             bytes: Some(5),
             markdown: true,
             seam: Seam::Greet,
+            misfit: true,
             prefill: true,
             unknown: Some(8),
         };

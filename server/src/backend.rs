@@ -1,53 +1,53 @@
-//! The backend of one request: who asks is known in here, and every id is checked against them.
+//! The backend of one request: who asks is known in here, and every id is checked against them, in `chat` and `jobs`.
 
 use std::future::Future;
 
 use app::{
-    backend::{Backend, Fut, SendRequest},
-    domain::{Created, Cursor, MessageId, Models, SessionId, SessionList, SessionPage, TurnId, UserId},
+    backend::{Backend, Fut, SendRequest, SubmitRequest},
+    domain::{
+        Created, Cursor, Job, JobId, JobList, MessageId, Models, SessionId, SessionList, SessionPage, Submitted,
+        TurnId, UserId,
+    },
     error::ApiError,
     sse::EventStream,
 };
 
-use super::{Chat, errors::store, send::Sent};
-use crate::{auth::ownership, http::forms::FormReply, storage::TurnItem, turn::Host};
+use crate::{
+    chat::{Chat, Sent},
+    http::forms::FormReply,
+    jobs::Jobs,
+    state::{Answer, RequestContext},
+    turn::Host,
+};
 
 /// What a request may do, for the user who makes it.
 pub struct RequestBackend {
     chat: Chat,
+    jobs: Jobs,
     user: UserId,
     /// A plain form, which is answered by a redirect.
     form: Option<FormReply>,
     /// By when a runner that this request starts has to hand over.
     host: Host,
+    answer: Answer,
 }
 
 impl RequestBackend {
     #[must_use]
-    pub fn new(chat: Chat, user: UserId, form: Option<FormReply>, host: Host) -> Self {
-        Self { chat, user, form, host }
+    pub fn new(chat: Chat, jobs: Jobs, context: RequestContext) -> Self {
+        let RequestContext { user, form, host, answer, .. } = context;
+        Self { chat, jobs, user, form, host, answer }
     }
 }
 
-impl Chat {
-    /// The stream of a turn that was sent; or, for a plain form, where its page is.
-    fn stream(&self, sent: Sent, form: Option<&FormReply>, host: Host) -> EventStream {
-        match form {
-            Some(form) => {
-                form.set(format!("/c/{}/live", sent.turn.session));
-                EventStream::empty()
-            }
-            None => self.inner.turns.follow(sent.turn, Cursor::default(), true, host),
+/// The stream of a turn that was sent; or, for a plain form, where its page is.
+fn stream(chat: &Chat, sent: Sent, form: Option<&FormReply>, host: Host) -> EventStream {
+    match form {
+        Some(form) => {
+            form.set(format!("/c/{}/live", sent.turn.session));
+            EventStream::empty()
         }
-    }
-
-    /// The turn, if it is the user's and its session is there.
-    async fn owned_turn(&self, user: UserId, id: TurnId) -> Result<TurnItem, ApiError> {
-        let now = self.inner.clock.now();
-        let turn = ownership::owned_turn(self.inner.store.turn(id).await.map_err(store)?, user, now)?;
-        let session = self.inner.store.session(turn.session).await.map_err(store)?;
-        ownership::owned_session(session, user, now)?;
-        Ok(turn)
+        None => chat.follow(sent.turn, Cursor::default(), host),
     }
 }
 
@@ -127,7 +127,7 @@ impl Backend for RequestBackend {
         let (chat, user, form, host) = (self.chat.clone(), self.user, self.form.clone(), self.host);
         detached(async move {
             let sent = chat.send(user, send, form.is_none().then_some(host)).await?;
-            Ok(chat.stream(sent, form.as_ref(), host))
+            Ok(stream(&chat, sent, form.as_ref(), host))
         })
     }
 
@@ -135,7 +135,7 @@ impl Backend for RequestBackend {
         let (chat, user, form, host) = (self.chat.clone(), self.user, self.form.clone(), self.host);
         detached(async move {
             let sent = chat.retry(user, turn, message, form.is_none().then_some(host)).await?;
-            Ok(chat.stream(sent, form.as_ref(), host))
+            Ok(stream(&chat, sent, form.as_ref(), host))
         })
     }
 
@@ -143,7 +143,7 @@ impl Backend for RequestBackend {
         let (chat, user, form, host) = (self.chat.clone(), self.user, self.form.clone(), self.host);
         detached(async move {
             let sent = chat.carry_on(user, turn, message, form.is_none().then_some(host)).await?;
-            Ok(chat.stream(sent, form.as_ref(), host))
+            Ok(stream(&chat, sent, form.as_ref(), host))
         })
     }
 
@@ -151,31 +151,80 @@ impl Backend for RequestBackend {
         let (chat, user, host) = (self.chat.clone(), self.user, self.host);
         Box::pin(async move {
             let turn = chat.owned_turn(user, turn).await?;
-            Ok(chat.inner.turns.follow(turn, cursor, true, host))
+            Ok(chat.follow(turn, cursor, host))
         })
     }
 
     fn replies_left(&self) -> Fut<Option<u32>> {
         let (chat, user) = (self.chat.clone(), self.user);
-        Box::pin(async move {
-            let Some(budget) = chat.inner.turns.budget() else { return Ok(None) };
-            Ok(budget.replies_left(user).await)
-        })
+        Box::pin(async move { Ok(chat.replies_left(user).await) })
     }
 
     fn stop(&self, turn: TurnId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
-        // One that runs here obeys at once, even while the store does not answer.
-        if let Some(live) = chat.inner.turns.hub().get(turn)
-            && ownership::owned_turn(Some(live.turn.clone()), user, chat.inner.clock.now()).is_ok()
-        {
-            live.stop();
-        }
+        chat.stop_here(user, turn);
         detached(async move {
             let turn = chat.owned_turn(user, turn).await?;
-            chat.inner.turns.stop(&turn).await.map_err(store)?;
+            chat.stop(&turn).await?;
             if let Some(form) = form {
                 form.set(format!("/c/{}", turn.session));
+            }
+            Ok(())
+        })
+    }
+
+    fn submit_job(&self, submit: SubmitRequest) -> Fut<Submitted> {
+        let (jobs, user, form, answer) = (self.jobs.clone(), self.user, self.form.clone(), self.answer.clone());
+        let chat = self.chat.clone();
+        detached(async move {
+            // The same job again is the same job, whatever has been spent meanwhile.
+            if let Err(refused) = chat.admit_job(user).await
+                && jobs.status(user, submit.job_id).await.is_err()
+            {
+                return Err(refused);
+            }
+            let submitted = jobs.submit(user, submit).await?;
+            answer.accepted(format!("/api/jobs/status?job_id={}", submitted.job_id));
+            if let Some(form) = form {
+                form.set(format!("/jobs/{}", submitted.job_id));
+            }
+            Ok(submitted)
+        })
+    }
+
+    fn job_status(&self, job: JobId) -> Fut<Job> {
+        let (jobs, user, answer) = (self.jobs.clone(), self.user, self.answer.clone());
+        Box::pin(async move {
+            let job = jobs.status(user, job).await?;
+            if !job.status.is_over() {
+                answer.retry_after(Jobs::poll_after());
+            }
+            Ok(job)
+        })
+    }
+
+    fn list_jobs(&self, page: Option<String>) -> Fut<JobList> {
+        let (jobs, user) = (self.jobs.clone(), self.user);
+        Box::pin(async move { jobs.list(user, page).await })
+    }
+
+    fn cancel_job(&self, job: JobId) -> Fut<()> {
+        let (jobs, user, form) = (self.jobs.clone(), self.user, self.form.clone());
+        detached(async move {
+            jobs.cancel(user, job).await?;
+            if let Some(form) = form {
+                form.set(format!("/jobs/{job}"));
+            }
+            Ok(())
+        })
+    }
+
+    fn retry_job(&self, job: JobId) -> Fut<()> {
+        let (jobs, user, form) = (self.jobs.clone(), self.user, self.form.clone());
+        detached(async move {
+            jobs.retry(user, job).await?;
+            if let Some(form) = form {
+                form.set(format!("/jobs/{job}"));
             }
             Ok(())
         })

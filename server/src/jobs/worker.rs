@@ -1,0 +1,118 @@
+//! Whoever takes messages out of the queue, where no platform does it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+
+use super::{Handled, Jobs};
+use crate::{
+    queue::{Local, Received, Sqs},
+    turn::Host,
+};
+
+/// A message is kept from others for so long, again and again while it is being dealt with: so a crash costs a minute
+/// and not the queue's whole visibility timeout.
+const VISIBILITY: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// After a fault of the queue.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Deals with the messages of this process's own queue until `stop`.
+pub async fn local(jobs: Jobs, queue: Local, at_once: usize, stop: impl Future<Output = ()>) {
+    let Some(mut notes) = queue.receiver() else { return };
+    let seats = Arc::new(Semaphore::new(at_once));
+    tokio::pin!(stop);
+    loop {
+        let note = tokio::select! {
+            note = notes.recv() => note,
+            () = &mut stop => return,
+        };
+        let (Some(note), Ok(seat)) = (note, Arc::clone(&seats).acquire_owned().await) else { return };
+        let (jobs, queue) = (jobs.clone(), queue.clone());
+        tokio::spawn(async move {
+            if jobs.handle(note, Host::default(), false).await == Handled::Again {
+                crate::queue::Queue::Local(queue).send(&[note], PAUSE).await.ok();
+            }
+            drop(seat);
+        });
+    }
+}
+
+/// Deals with the messages of SQS until `stop`; resolves once all that it began is handed over or ended.
+pub async fn sqs(jobs: Jobs, queue: Sqs, at_once: usize, stop: impl Future<Output = ()>) {
+    let (closing, closed) = tokio::sync::watch::channel(false);
+    let main = take(jobs.clone(), queue.clone(), false, at_once, closed.clone());
+    let dead = take(jobs, queue, true, 1, closed);
+    let stop = async {
+        stop.await;
+        closing.send_replace(true);
+    };
+    tokio::join!(main, dead, stop);
+}
+
+async fn take(jobs: Jobs, queue: Sqs, dead: bool, at_once: usize, mut closed: tokio::sync::watch::Receiver<bool>) {
+    let seats = Arc::new(Semaphore::new(at_once));
+    let mut running = JoinSet::new();
+    while !*closed.borrow() {
+        let free = tokio::select! {
+            seat = Arc::clone(&seats).acquire_owned() => seat,
+            _ = closed.changed() => break,
+        };
+        let Ok(free) = free else { break };
+        let most = 1 + seats.available_permits();
+        drop(free);
+        let got = tokio::select! {
+            got = queue.receive(dead, most, VISIBILITY) => got,
+            _ = closed.changed() => break,
+        };
+        match got {
+            Ok(messages) => {
+                for message in messages {
+                    let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { break };
+                    let (jobs, queue) = (jobs.clone(), queue.clone());
+                    running.spawn(async move {
+                        deal(&jobs, &queue, dead, message).await;
+                        drop(seat);
+                    });
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no messages could be received");
+                sleep(PAUSE).await;
+            }
+        }
+        while running.try_join_next().is_some() {}
+    }
+    while running.join_next().await.is_some() {}
+}
+
+async fn deal(jobs: &Jobs, queue: &Sqs, dead: bool, message: Received) {
+    let Some(note) = message.note else {
+        tracing::error!(deliveries = message.deliveries, "a message that is not one of ours");
+        if dead {
+            queue.delete(dead, &message).await.ok();
+        }
+        return;
+    };
+    let handled = {
+        let handling = jobs.handle(note, Host::default(), dead);
+        tokio::pin!(handling);
+        loop {
+            tokio::select! {
+                handled = &mut handling => break handled,
+                () = sleep(HEARTBEAT) => {
+                    if let Err(error) = queue.keep(dead, &message, VISIBILITY).await {
+                        tracing::warn!(?note, %error, "a message could not be kept; it may be delivered twice");
+                    }
+                }
+            }
+        }
+    };
+    let told = match handled {
+        Handled::Done => queue.delete(dead, &message).await,
+        Handled::Again => queue.keep(dead, &message, PAUSE).await,
+    };
+    if let Err(error) = told {
+        tracing::warn!(?note, %error, "the queue was not told; the message comes again");
+    }
+}
