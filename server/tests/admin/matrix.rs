@@ -147,10 +147,11 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
     for path in all() {
         let is_admin = ADMIN.contains(&path);
         for named in NAMED {
-            let ids = Ids::of(&rig, existing, named);
-            let asked = call(path, &ids);
+            // Each with ids of its own for what is to be made.
+            let row = || call(path, &Ids::of(&rig, existing, named));
             let about = |who: &str| format!("{who} at {path} of what is {named:?}");
             for (who, cookie) in &strangers {
+                let asked = row();
                 let before = spent();
                 let (status, text) = ask(&open, &asked, cookie).await;
                 let cost = spent() - before;
@@ -172,6 +173,7 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
                 }
             }
             // Who is an admin owns no more than anybody else, but on the admins' pages.
+            let asked = row();
             let ends = path.starts_with("/admin/sign-out");
             let (status, text) = if ends { (303, String::new()) } else { ask(&open, &asked, &admin).await };
             match (is_admin, asked.names, named) {
@@ -184,7 +186,7 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
             }
             // Without the access code there is nothing, even for the owner.
             for cookie in [open.cookie(owner), open.cookie(other), String::new(), admin.clone()] {
-                let (status, text) = ask(&guarded, &asked, &cookie).await;
+                let (status, text) = ask(&guarded, &row(), &cookie).await;
                 let expected = match path {
                     "/sign-in" => 200,
                     _ if path.starts_with("/api/") => 401,
