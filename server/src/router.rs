@@ -17,7 +17,7 @@ use axum::{
 };
 
 use crate::{
-    http::{access_log, api, assets, errors, events, headers, health, identify, live, origin, pages, theme},
+    http::{access_log, api, assets, errors, events, headers, health, identify, jobs, live, origin, pages, theme},
     state::{RequestId, SharedState},
 };
 
@@ -29,6 +29,12 @@ pub fn router(state: SharedState) -> Router {
         .route("/", get(pages::new))
         .route("/c/{id}", get(pages::chat))
         .route("/c/{id}/live", get(live::handler))
+        .route("/jobs", get(jobs::list).post(jobs::submit))
+        .route("/jobs/new", get(jobs::new).post(jobs::draft))
+        .route("/jobs/{id}", get(jobs::job))
+        .route("/jobs/{id}/zip", get(jobs::zip))
+        .route("/jobs/{id}/{index}/text", get(jobs::text))
+        .route("/jobs/{id}/{index}/preview", get(jobs::preview))
         .route("/theme", post(theme::choose).fallback(only_post))
         .route("/api/{*path}", any(api::handler))
         .fallback(pages::fallback)

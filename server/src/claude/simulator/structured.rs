@@ -53,7 +53,8 @@ fn value(root: &Value, schema: &Value, seed: u64, depth: usize) -> Value {
         Some("array") => {
             let item = schema.get("items").cloned().unwrap_or_else(|| json!({"type": "string"}));
             let least = number("minItems").unwrap_or(0.0) as usize;
-            let count = if depth < DEEPEST { least.max(2).min(number("maxItems").map_or(50, |m| m as usize)) } else { least };
+            let count =
+                if depth < DEEPEST { least.max(2).min(number("maxItems").map_or(50, |m| m as usize)) } else { least };
             (0..count as u64).map(|i| value(root, &item, seed.wrapping_add(i + 1), depth + 1)).collect()
         }
         Some("integer" | "number") => {
