@@ -9,6 +9,7 @@ mod cookies;
 mod files;
 mod forms;
 mod headers;
+mod jobs;
 mod live;
 mod pages;
 mod support;
