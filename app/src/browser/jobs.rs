@@ -14,6 +14,7 @@ use futures::{
     future::{Either, select},
 };
 use leptos::{prelude::*, task::spawn_local};
+use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     components::words,
-    domain::{Cursor, Job, JobStatus, PieceKind, TurnEvent, TurnId},
+    domain::{Cursor, PieceKind, TurnEvent, TurnId},
     pages::state::Page,
     sse::Frame,
 };
@@ -121,7 +122,7 @@ async fn watch_list() {
 async fn watch(page: Page, job: String, title: String) {
     let status = ["/api/jobs/status?job_id=", &job].concat();
     let mut pause = LOOK_MS;
-    let mut shown = Vec::new();
+    let mut shown = String::new();
     loop {
         nap(if dom::is_visible() { pause } else { HIDDEN_MS }).await;
         if !ENDED.take() && !dom::is_visible() {
@@ -131,7 +132,7 @@ async fn watch(page: Page, job: String, title: String) {
             Some((404, ..)) => return,
             Some((200, after, text)) => {
                 pause = after.map_or(LOOK_MS, |s| s * 1000);
-                serde_json::from_str::<Job>(&text).ok()
+                serde_json::from_str::<Value>(&text).ok()
             }
             _ => None,
         };
@@ -139,44 +140,56 @@ async fn watch(page: Page, job: String, title: String) {
             pause = (pause * 2).min(LONGEST_PAUSE_MS);
             continue;
         };
-        let states: Vec<(JobStatus, TurnId)> = job.variants.iter().map(|v| (v.status, v.turn_id)).collect();
+        let variants = job.get("variants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let states: String = variants.iter().map(|v| [word(v, "status"), word(v, "turn_id")].concat()).collect();
         if states != shown {
             refresh().await;
             shown = states;
         }
-        for variant in &job.variants {
-            // What is followed counts for itself.
-            if !TURNS.with_borrow(|all| all.contains(&variant.turn_id)) {
-                count(variant.index, variant.chars);
-            }
+        for variant in variants {
+            count(word(variant, "turn_id"), variant.get("chars").and_then(Value::as_u64).unwrap_or(0));
         }
-        let done = job.variants.iter().filter(|v| v.status == JobStatus::Complete).count();
-        if job.status.is_over() {
-            let word = match job.status {
-                JobStatus::Complete => "Done",
-                JobStatus::Cancelled => "Cancelled",
-                _ => "Failed",
-            };
-            super::entitle(&[word, ": ", &title].concat());
-            page.say.set(["Job ended: ", word, "."].concat());
-            if !dom::is_visible() && Notification::permission() == NotificationPermission::Granted {
-                let options = NotificationOptions::new();
-                options.set_body(&title);
-                let _ = Notification::new_with_options(["Job: ", word].concat().as_str(), &options);
+        let ended = match word(&job, "status") {
+            "COMPLETE" => "Done",
+            "CANCELLED" => "Cancelled",
+            "FAILED" => "Failed",
+            _ => {
+                let done = variants.iter().filter(|v| word(v, "status") == "COMPLETE").count();
+                super::entitle(&[&done.to_string(), " of ", &variants.len().to_string(), " · ", &title].concat());
+                follow_cards();
+                continue;
             }
-            return;
+        };
+        super::entitle(&[ended, ": ", &title].concat());
+        page.say.set(["Job ended: ", ended, "."].concat());
+        if !dom::is_visible() && Notification::permission() == NotificationPermission::Granted {
+            let options = NotificationOptions::new();
+            options.set_body(&title);
+            let _ = Notification::new_with_options(&["Job: ", ended].concat(), &options);
         }
-        super::entitle(&[&done.to_string(), " of ", &job.variants.len().to_string(), " · ", &title].concat());
-        follow_cards();
+        return;
     }
 }
 
-fn card(turn: TurnId) -> Option<HtmlElement> {
-    dom::find(&["[data-turn=\"", &turn.to_string(), "\"]"].concat())
+/// A field of what the server said. Read so, and not as the type that it is: that would weigh more than all of this.
+fn word<'a>(json: &'a Value, name: &str) -> &'a str {
+    json.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn count(index: u32, chars: u64) {
-    if let Some(field) = dom::find(&["#v", &index.to_string(), " [data-chars]"].concat()) {
+fn card(turn: &str) -> Option<HtmlElement> {
+    dom::find(&["[data-turn=\"", turn, "\"]"].concat())
+}
+
+/// What is followed counts for itself.
+fn count(turn: &str, chars: u64) {
+    let followed = turn.parse().is_ok_and(|turn: TurnId| TURNS.with_borrow(|all| all.contains(&turn)));
+    if !followed && let Some(card) = card(turn) {
+        say_count(&card, chars);
+    }
+}
+
+fn say_count(card: &HtmlElement, chars: u64) {
+    if let Some(field) = dom::within(card, "[data-chars]") {
         field.set_text_content(Some(&words::counted(chars, "character", "characters")));
     }
 }
@@ -209,13 +222,14 @@ async fn follow(turn: TurnId) {
     let scheduled = Rc::new(Cell::new(false));
     let mut cursor = Cursor::default();
     let mut failures = 0u32;
-    while card(turn).is_some() {
+    let name = turn.to_string();
+    while card(&name).is_some() {
         if let Ok(mut stream) = Opening::Follow.open(turn, cursor).await {
             let mut heard = dom::now();
             loop {
                 let frame = match select(stream.next(), Box::pin(nap(5_000))).await {
                     Either::Left((frame, _)) => frame,
-                    Either::Right(_) if dom::now().since(heard) >= STALL_MS || card(turn).is_none() => break,
+                    Either::Right(_) if dom::now().since(heard) >= STALL_MS || card(&name).is_none() => break,
                     Either::Right(_) => continue,
                 };
                 let Some(Ok(frame)) = frame else { break };
@@ -232,10 +246,10 @@ async fn follow(turn: TurnId) {
                     _ => continue,
                 }
                 if !scheduled.replace(true) {
-                    let (content, scheduled) = (content.clone(), scheduled.clone());
+                    let (content, scheduled, name) = (content.clone(), scheduled.clone(), name.clone());
                     request_animation_frame(move || {
                         scheduled.set(false);
-                        paint(turn, &content.borrow());
+                        paint(&name, &content.borrow());
                     });
                 }
             }
@@ -245,12 +259,10 @@ async fn follow(turn: TurnId) {
     }
 }
 
-fn paint(turn: TurnId, content: &Content) {
+fn paint(turn: &str, content: &Content) {
     let Some(card) = card(turn) else { return };
     let text = content.of(PieceKind::Text);
-    if let Some(field) = dom::within(&card, "[data-chars]") {
-        field.set_text_content(Some(&words::counted(text.chars().count() as u64, "character", "characters")));
-    }
+    say_count(&card, text.chars().count() as u64);
     let Some(face) = dom::within(&card, "[data-text]") else {
         // It is waiting, as far as the page knows: it is looked at again.
         ENDED.set(true);
@@ -287,7 +299,7 @@ pub(crate) fn check_schema() {
         let _ = said.set_attribute("data-for", &text);
         return;
     }
-    let (class, words) = match serde_json::from_str::<serde_json::Value>(&text) {
+    let (class, words) = match serde_json::from_str::<Value>(&text) {
         _ if text.trim().is_empty() => ("", String::new()),
         Ok(json) if json.is_object() => {
             let fields = json.get("properties").and_then(|p| p.as_object()).map(|p| p.len() as u64);
