@@ -98,12 +98,12 @@ fn shorten(text: &mut String) {
 }
 
 /// What ends the growing page's text where the reply goes on without it: says so, and looks again by itself after a
-/// moment.
+/// while. Not too soon: if there is no server yet, the browser shows a page of its own, and that ends it.
 #[must_use]
 pub fn live_lost() -> String {
     let look = "<a class=\"btn\" href=\"\">Look again</a>";
     let state = reply::reconnecting(look);
-    ["</div></div>", &state, "<meta http-equiv=\"refresh\" content=\"3\">"].concat()
+    ["</div></div>", &state, "<meta http-equiv=\"refresh\" content=\"10\">"].concat()
 }
 
 /// What ends the growing page's reply, from the end of its text on: closes the text and the line, says how it ended,

@@ -124,9 +124,15 @@ export class Chat {
         if (at >= 0 && seen.wrong.length < 5) seen.wrong.push(numbers.slice(Math.max(0, at - 3), at + 3).join(' '));
         const state = reply?.querySelector('.state strong')?.textContent;
         if (state) seen.states.add(state);
-        requestAnimationFrame(look);
       };
-      requestAnimationFrame(look);
+      // Right behind a frame: what was painted, not what the page still makes of it before.
+      const painted = new MessageChannel();
+      painted.port1.onmessage = look;
+      const frame = () => {
+        painted.port2.postMessage(0);
+        if (window.watched === seen) requestAnimationFrame(frame);
+      };
+      requestAnimationFrame(frame);
     });
     return () =>
       this.page.evaluate(() => {
@@ -155,7 +161,9 @@ export class Chat {
     const { messages } = await this.stored();
     const last = messages.at(-1);
     expect(last.role).toBe('assistant');
-    expect(await this.shown()).toBe(plain(last.text));
+    const [shown, stored] = [await this.shown(), plain(last.text)];
+    const apart = [...stored].findIndex((c, i) => c !== [...shown][i]);
+    expect(shown, `apart from ${apart}: ${shown.slice(apart - 20, apart + 30)} | ${stored.slice(apart - 20, apart + 30)}`).toBe(stored);
     return last;
   }
 }

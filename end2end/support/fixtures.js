@@ -40,9 +40,7 @@ export const test = base.extend({
 
   /** A server of the test's own, which it may kill and start again. */
   ownServer: async ({ simulator, variables }, use, info) => {
-    // A second of silence is a long time here, so that an abandoned reply is taken up while the test watches.
-    const env = { OUTLAST_LEASE_MS: '1000', ...simulator.client, ...variables };
-    const server = new Server(`own-${info.testId}`, env);
+    const server = new Server(`own-${info.testId}`, { ...simulator.client, ...variables });
     await server.start();
     await use(server);
     await server.dispose();
@@ -84,7 +82,7 @@ export const test = base.extend({
 
   /** The same in both themes, on a desktop and on a phone. */
   shots: async ({ page, shot }, use) => {
-    await use(async (name) => {
+    await use(async (name, at) => {
       const viewport = page.viewportSize();
       for (const [width, size] of [
         ['wide', { width: 1440, height: 900 }],
@@ -93,6 +91,7 @@ export const test = base.extend({
         await page.setViewportSize(size);
         for (const colorScheme of ['light', 'dark']) {
           await page.emulateMedia({ colorScheme });
+          await at?.scrollIntoViewIfNeeded();
           await shot(`${name}-${width}-${colorScheme}`);
         }
       }

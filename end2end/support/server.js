@@ -132,6 +132,6 @@ export class Simulator extends Server {
 
   /** What makes a server ask it. */
   get client() {
-    return { ANTHROPIC_BASE_URL: this.url, ANTHROPIC_API_KEY: 'a key for the simulator' };
+    return { ANTHROPIC_BASE_URL: this.url, ANTHROPIC_API_KEY: 'for-the-simulator' };
   }
 }

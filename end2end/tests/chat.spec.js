@@ -7,7 +7,7 @@ test('a first message is answered, token by token, and stored as shown', async (
   await expect(page.getByText('This is the simulator.')).toBeVisible();
   await shot('empty');
 
-  await chat.send(simulated('A first message', 'tokens=120 rate=60 ttft=100'));
+  await chat.send(simulated('A first message', 'tokens=400 rate=60 ttft=100'));
   await expect(chat.question('A first message')).toBeVisible();
   await chat.writing();
   const early = await chat.shown();

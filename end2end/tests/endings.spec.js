@@ -82,8 +82,9 @@ test('the length limit is named', async ({ chat, page, shot }) => {
 });
 
 test('a reset in mid-reply that does not pass ends in plain words', async ({ chat, page, shot }) => {
+  // So early that no attempt to carry on gets past where it joins.
   await chat.open('/');
-  await chat.send(simulated('Reset', 'tokens=200 rate=200 fault=reset@60'));
+  await chat.send(simulated('Reset', 'tokens=200 rate=200 fault=reset@3'));
   await chat.ended('failed', { timeout: 30_000 });
   await expect(page.getByText('The reply broke off and could not be carried on.')).toBeVisible();
   await expect(page.getByText('What was written is kept.')).toBeVisible();

@@ -15,14 +15,14 @@ async function settle(chat) {
   await expect
     .poll(async () => (await chat.stored()).active_turn ?? null, { timeout: 20_000, message: 'the turn ends' })
     .toBeNull();
-  await chat.page.goto(`/c/${id}`);
+  await chat.page.goto(new URL(`/c/${id}`, chat.page.url()).href);
 }
 
 test('a message is sent by form, the page grows with the reply, and it is stored', async ({ chat, page, shot }) => {
   await page.goto('/');
   await expect(page.getByRole('heading', { name: 'Ask, and walk away.' })).toBeVisible();
   await shot('empty');
-  await send(chat, simulated('Without a script', 'tokens=150 rate=40 ttft=100'));
+  await send(chat, simulated('Without a script', 'tokens=400 rate=40 ttft=100'));
   await expect(chat.question('Without a script')).toBeVisible();
   await expect.poll(async () => (await chat.shown()).length, { message: 'text arrives' }).toBeGreaterThan(20);
   const early = (await chat.shown()).length;
@@ -141,7 +141,7 @@ for (const [how, signal] of [
     allowErrors(CONNECTION_LOST);
     await page.goto(ownServer.url);
     // Paragraph by paragraph.
-    await send(chat, simulated('Looked at again', 'markdown tokens=400 rate=50'));
+    await send(chat, simulated('Looked at again', 'tokens=600 rate=50'));
     await expect.poll(async () => (await chat.shown()).length).toBeGreaterThan(100);
     const before = await chat.shown();
     await ownServer.stop(signal);

@@ -2,7 +2,7 @@
 import { Chat, plain, simulated } from '../support/chat.js';
 import { CONNECTION_LOST, expect, test } from '../support/fixtures.js';
 
-const SLOW = 'tokens=250 rate=60 ttft=50';
+const SLOW = 'tokens=500 rate=60 ttft=50';
 
 test('a reload in mid-reply loses nothing', async ({ chat, page, shot }) => {
   await chat.open('/');

@@ -21,8 +21,8 @@ struct Inner {
     fresh: String,
     /// How many nodes `.prose` has up to the end of each closed block.
     closed: Vec<u32>,
-    /// Some text was taken back since the last frame.
-    cut: bool,
+    /// Text was taken back since the last frame; so much of what is shown remains, in bytes. More may have come since.
+    cut: Option<usize>,
     /// Where other runners went on, in bytes of the text.
     seams: Vec<u32>,
     /// The text's height is held until it has grown past it again.
@@ -50,7 +50,7 @@ impl Painter {
             growing: Growing::new(live.turn.to_string()),
             fresh: String::new(),
             closed: Vec::new(),
-            cut: false,
+            cut: None,
             seams: Vec::new(),
             held: false,
             thinking_changed: false,
@@ -93,8 +93,8 @@ impl Painter {
             return;
         }
         inner.content.rewind(offset);
-        inner.drop_seams();
-        inner.cut = true;
+        let end = inner.drop_seams() as usize;
+        inner.cut = Some(inner.cut.map_or(end, |cut| cut.min(end)));
         inner.thinking_changed = true;
         drop(inner);
         self.schedule();
@@ -207,11 +207,11 @@ impl Inner {
     }
 
     fn write(&mut self, prose: &HtmlElement, last: bool) {
-        if std::mem::take(&mut self.cut) {
+        if let Some(end) = self.cut.take() {
             hold(prose);
             self.held = true;
             let text = self.content.of(PieceKind::Text);
-            let remain = self.growing.cut(text.len());
+            let remain = self.growing.cut(end);
             self.closed.truncate(remain);
             // What came after the cut, and what the cut took too much of.
             text.get(self.growing.len()..).unwrap_or_default().clone_into(&mut self.fresh);

@@ -31,11 +31,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     ("OUTLAST_LEASE_MS", "10000", "a turn's log that stands still so long is abandoned; 1000 or more"),
     ("OUTLAST_FLUSH_MS", "300", "text is stored at least this often; at most a third of the lease"),
-    (
-        "OUTLAST_RUN_SECONDS",
-        "",
-        "longest run of one runner before it hands over; not in use before runners can carry on",
-    ),
+    ("OUTLAST_RUN_SECONDS", "on Lambda the deadline less 30 s", "longest run of one runner before it hands over"),
     ("OUTLAST_TURN_MINUTES", "120", "longest turn"),
     ("OUTLAST_STALL_MS", "60000", "no content from Claude for so long is a fault"),
     ("OUTLAST_RETENTION_DAYS", "365", "after so many days what was stored disappears"),

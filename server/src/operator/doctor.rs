@@ -51,7 +51,7 @@ pub async fn doctor(config: Result<Config, ConfigError>) -> Result<(), StartErro
             if let Some(reached) = reached {
                 if usable {
                     let open = open_turns(&config, &reached).await;
-                    check("turns", open.as_ref().map(summary).map_err(ToString::to_string));
+                    check("turns", open.as_deref().map(summary).map_err(ToString::to_string));
                     open.unwrap_or_default().iter().filter_map(line).for_each(|line| say(&line));
                 }
                 reached.close().await;
@@ -149,7 +149,7 @@ async fn look(config: &Config, reached: &Reached, id: TurnId, sent: Timestamp) -
     Ok(Some(Open { id, age: now.since(sent), claims: turn.claims, standing }))
 }
 
-fn summary(open: &Vec<Open>) -> String {
+fn summary(open: &[Open]) -> String {
     let abandoned = open.iter().filter(|t| matches!(t.standing, Ok(Standing::Abandoned(_)))).count();
     format!("{} open, {abandoned} abandoned", open.len())
 }

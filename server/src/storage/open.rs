@@ -20,6 +20,17 @@ pub enum OpenWork {
     Deleted(SessionId, Timestamp),
 }
 
+impl OpenWork {
+    /// The turn that it is, if it is one.
+    #[must_use]
+    pub const fn turn(&self) -> Option<TurnId> {
+        match self {
+            Self::Turn(id, _) => Some(*id),
+            Self::Job(..) | Self::Deleted(..) => None,
+        }
+    }
+}
+
 fn read_work(item: Item) -> Result<OpenWork, StoreError> {
     let mut r = Reader::new(item);
     let since = r.s("since")?;

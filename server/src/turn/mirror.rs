@@ -21,7 +21,7 @@ use super::{
     sweeper::Tended,
     watch::{Lease, Watch},
 };
-use crate::storage::{By, StoreError, StoreErrorKind, TurnItem};
+use crate::storage::{By, StoreError, TurnItem};
 
 /// First and longest pause between two reads: while it is written to, and after a while of silence.
 const POLL: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(500));
@@ -133,10 +133,7 @@ impl Turns {
                 Ok(Looked::Moved) => pause = POLL.0,
                 Ok(Looked::Still) => pause = (pause * 3 / 2).min(POLL.1),
                 Ok(Looked::Over) => break,
-                Err(error) if matches!(error.kind(), StoreErrorKind::Newer | StoreErrorKind::Corrupt) => {
-                    tracing::error!(turn = %mirror.live.turn.id, %error, "left alone: its log cannot be read here");
-                    pause = UNREADABLE;
-                }
+                Err(error) if self.leaves_alone(mirror.live.turn.id, &error) => pause = UNREADABLE,
                 Err(error) => {
                     tracing::warn!(turn = %mirror.live.turn.id, %error, "a log could not be read just now");
                     pause = POLL.1;

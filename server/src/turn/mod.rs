@@ -24,9 +24,10 @@ mod watch;
 pub mod writer;
 
 use std::{
+    collections::HashSet,
     future::Future,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -41,7 +42,7 @@ use crate::{
     clock::Clock,
     queue::{Note, Queue},
     schema::Schema,
-    storage::{By, Kind, Segment, Store, StoreError, TurnItem},
+    storage::{By, Kind, Segment, Store, StoreError, StoreErrorKind, TurnItem},
 };
 
 pub use self::{follower::Follower, look::Looked, sweeper::Tended};
@@ -125,6 +126,8 @@ struct Inner {
     closing: signal::Sender<bool>,
     /// Wakes the sweeper before its time.
     sweep: Notify,
+    /// Turns whose log cannot be read here, of which that was said.
+    left_alone: Mutex<HashSet<TurnId>>,
 }
 
 /// What a run begins with: its claim stands in the log.
@@ -156,6 +159,7 @@ impl Turns {
             queue,
             closing: signal::channel(false).0,
             sweep: Notify::new(),
+            left_alone: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -273,6 +277,16 @@ impl Turns {
         let segments = self.inner.store.read_log(turn, 0, true).await?;
         log.extend(&segments).map_err(|fault| StoreError::corrupt(format!("the log of {turn}: {fault}")))?;
         Ok(log)
+    }
+
+    /// Says, once, that a turn's log cannot be read here, and gives whether `error` means that: a later version wrote
+    /// it, or it is broken. Nothing is done about such a turn.
+    fn leaves_alone(&self, turn: TurnId, error: &StoreError) -> bool {
+        let unreadable = matches!(error.kind(), StoreErrorKind::Newer | StoreErrorKind::Corrupt);
+        if unreadable && self.inner.left_alone.lock().unwrap_or_else(PoisonError::into_inner).insert(turn) {
+            tracing::error!(%turn, %error, "left alone: its log cannot be read here");
+        }
+        unreadable
     }
 
     /// The process is to end: runners release their turns, followers close, nothing is claimed any more. Resolves

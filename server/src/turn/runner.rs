@@ -84,10 +84,12 @@ struct Run<'a> {
     thought: Thought,
     /// What the turn shall end with, once it is known.
     ending: Option<(Outcome, Option<String>, Option<TurnError>)>,
-    /// What came and what is wrong with it, to be asked for again.
-    misfit: Option<[Said; 2]>,
+    /// What came that did not fit its schema, and what was wrong with it: all of that is asked for again.
+    misfits: Vec<Said>,
     /// Upstream broke past the first content: claim again over itself.
     restart: bool,
+    /// The last claim over itself was refused, and what stands at its key was looked at since.
+    refused: bool,
     stop: bool,
     releasing: bool,
     /// Nothing is read from Claude just now.
@@ -121,8 +123,9 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         put_at: Instant::now(),
         ticked: (Instant::now(), turns.inner.clock.local()),
         ending: None,
-        misfit: None,
+        misfits: Vec::new(),
         restart: false,
+        refused: false,
         releasing: false,
         paused: false,
     };
@@ -161,9 +164,7 @@ impl Run<'_> {
         let kept = self.live.state().content.text();
         let kept = kept.trim_end();
         let mut request = self.prompt.request.clone();
-        if let Some(misfit) = self.misfit.take() {
-            request.messages.extend(misfit);
-        }
+        request.messages.extend(self.misfits.iter().cloned());
         self.carries_on = !kept.is_empty();
         self.seam = None;
         if self.carries_on {
@@ -304,7 +305,7 @@ impl Run<'_> {
         }
         let (claim, now, thought) = (self.writer.claim(), self.turns.inner.clock.now(), &mut self.thought);
         self.live.update(|s| {
-            thought.saw(kind, s.content.len() == 0, now);
+            thought.saw(kind, s.content.is_empty(), now);
             s.content.push(claim, kind, text);
         });
         self.first_at.get_or_insert(now);
@@ -322,7 +323,7 @@ impl Run<'_> {
                 "That does not fit the JSON Schema that I gave you: {fault}. Please answer once more, with JSON that \
                  fits it and nothing else."
             );
-            self.misfit = Some([Said::assistant(said.trim_end()), Said::user(ask)]);
+            self.misfits.extend([Said::assistant(said.trim_end()), Said::user(ask)]);
             self.restart = true;
         } else {
             let message = format!("The result does not fit the schema: {fault}.");
@@ -557,7 +558,12 @@ impl Run<'_> {
             Ok(true) => {}
             // A stop got in between, or another runner.
             Ok(false) => {
+                let refused = std::mem::replace(&mut self.refused, true);
                 tokio::time::sleep(Duration::from_millis(100)).await;
+                if refused {
+                    // Nothing stands at the key that would say why: the turn is done or gone.
+                    return Some(Done::Fenced);
+                }
                 self.look();
                 self.restart = true;
                 return None;
@@ -568,6 +574,7 @@ impl Run<'_> {
             }
         }
         self.awake();
+        self.refused = false;
         if let Err(fault) = self.log.apply(seq, &segment) {
             tracing::error!(turn = %self.live.turn.id, %fault, "a claim that cannot follow");
             return Some(Done::Fenced);

@@ -2,11 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use app::domain::{Outcome, SessionId, Timestamp, Timing, TurnId, Usage};
 
+use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::{
@@ -20,6 +22,8 @@ use crate::{
     storage::{Append, By, End, Kind, OpenWork, Segment, StoreError, TurnItem, TurnState, keys},
 };
 
+/// How much open work is tended to at once.
+const AT_ONCE: usize = 8;
 /// The shortest pause between two sweeps.
 const SOON: Duration = Duration::from_millis(200);
 /// For so long Lambda may keep a runner frozen, that would write to a purged log when it is thawed.
@@ -237,48 +241,63 @@ impl Turns {
     /// # Errors
     /// When the index cannot be read; single turns that fail are logged and left for the next sweep.
     pub async fn sweep(&self) -> Result<u32, StoreError> {
-        self.sweep_once(&mut HashMap::new()).await.map(|swept| swept.started)
+        self.sweep_once(&Watches::default()).await.map(|swept| swept.started)
     }
 
-    async fn sweep_once(&self, watches: &mut HashMap<TurnId, Watch>) -> Result<Swept, StoreError> {
-        let mut swept = Swept { started: 0, next: self.inner.config.lease };
-        let mut open = HashSet::new();
+    async fn sweep_once(&self, watches: &Watches) -> Result<Swept, StoreError> {
+        let (mut work, mut fault) = (Vec::new(), None);
         for shard in 0..keys::OPEN_SHARDS {
-            for work in self.inner.store.open_turns(shard).await? {
-                match work {
-                    OpenWork::Turn(id, _) => {
-                        open.insert(id);
-                        match self.sweep_turn(id, watches).await {
-                            Ok(Tended::Started) => swept.started += 1,
-                            Ok(_) => {}
-                            Err(error) => tracing::warn!(turn = %id, %error, "an open turn could not be tended to"),
-                        }
-                    }
-                    OpenWork::Job(id, _) => {
-                        if let Some(keeper) = self.inner.jobs.get()
-                            && let Err(error) = keeper(id).await
-                        {
-                            tracing::warn!(job = %id, %error, "an open job could not be looked after");
-                        }
-                    }
-                    OpenWork::Deleted(session, at) => {
-                        if let Err(error) = self.sweep_deleted(session, at).await {
-                            tracing::warn!(%session, %error, "a deleted session could not be purged yet");
-                        }
-                    }
+            match self.inner.store.open_turns(shard).await {
+                Ok(found) => work.extend(found),
+                Err(error) => fault = Some(error),
+            }
+        }
+        if let Some(error) = fault.take_if(|_| work.is_empty()) {
+            return Err(error);
+        }
+        let open: HashSet<TurnId> = work.iter().filter_map(OpenWork::turn).collect();
+        // Several at once and never in the same order: with a slow store and a short life none waits for ever.
+        let start = jitter(work.len().saturating_sub(1) as u64) as usize;
+        work.rotate_left(start);
+        let tended = futures::stream::iter(work).map(|work| self.sweep_work(work, watches)).buffer_unordered(AT_ONCE);
+        let started = tended.filter(|started| std::future::ready(*started)).count().await as u32;
+        let (now, lease) = (Instant::now(), self.inner.config.lease);
+        let mut watches = watches.lock().unwrap_or_else(PoisonError::into_inner);
+        if fault.is_none() {
+            watches.retain(|id, _| open.contains(id));
+        }
+        let left = watches.values().map(|w| w.left(now)).filter(|left| !left.is_zero()).min();
+        Ok(Swept { started, next: left.map_or(lease, |left| left.min(lease)).max(SOON) })
+    }
+
+    /// True if a turn runs here because of it.
+    async fn sweep_work(&self, work: OpenWork, watches: &Watches) -> bool {
+        match work {
+            OpenWork::Turn(id, _) => match self.sweep_turn(id, watches).await {
+                Ok(tended) => return tended == Tended::Started,
+                Err(error) if self.leaves_alone(id, &error) => {}
+                Err(error) => tracing::warn!(turn = %id, %error, "an open turn could not be tended to"),
+            },
+            OpenWork::Job(id, _) => {
+                if let Some(keeper) = self.inner.jobs.get()
+                    && let Err(error) = keeper(id).await
+                {
+                    tracing::warn!(job = %id, %error, "an open job could not be looked after");
+                }
+            }
+            OpenWork::Deleted(session, at) => {
+                if let Err(error) = self.sweep_deleted(session, at).await {
+                    tracing::warn!(%session, %error, "a deleted session could not be purged yet");
                 }
             }
         }
-        watches.retain(|id, _| open.contains(id));
-        let now = Instant::now();
-        let left = watches.values().map(|w| w.left(now)).filter(|left| !left.is_zero()).min();
-        swept.next = left.map_or(swept.next, |left| left.min(swept.next)).max(SOON);
-        Ok(swept)
+        false
     }
 
-    async fn sweep_turn(&self, id: TurnId, watches: &mut HashMap<TurnId, Watch>) -> Result<Tended, StoreError> {
+    async fn sweep_turn(&self, id: TurnId, watches: &Watches) -> Result<Tended, StoreError> {
+        let watched = || watches.lock().unwrap_or_else(PoisonError::into_inner);
         if self.inner.hub.is_here(id) {
-            watches.remove(&id);
+            watched().remove(&id);
             return Ok(Tended::Alive);
         }
         let Some(turn) = self.inner.store.turn(id).await? else { return Ok(Tended::Done) };
@@ -291,12 +310,15 @@ impl Turns {
             return Ok(Tended::Alive);
         }
         let (lease, stamp, now) = (Lease::new(self.inner.config.lease), self.inner.clock.now(), Instant::now());
-        let watch = watches.entry(id).or_insert_with(|| Watch::new(&log, turn.created_at, stamp, now, lease));
-        watch.see(&log, now, lease);
+        let watch = {
+            let mut watches = watched();
+            let watch = watches.entry(id).or_insert_with(|| Watch::new(&log, turn.created_at, stamp, now, lease));
+            watch.see(&log, now, lease);
+            watch.clone()
+        };
         // A turn that was just sent by a plain form is claimed by the page that follows it; give it a lease.
         let free = self.is_free(id, &log) && !log.unclaimed();
         if log.end().is_some() || free || watch.is_over(&log, now) {
-            let watch = watch.clone();
             return self.tend(&turn, By::Sweeper, Host::default(), Some(&watch)).await;
         }
         Ok(Tended::Alive)
@@ -326,10 +348,10 @@ impl Turns {
     /// to end.
     pub async fn sweep_for_ever(&self) {
         let mut closing = self.inner.closing.subscribe();
-        let mut watches = HashMap::new();
+        let watches = Watches::default();
         loop {
             let mut next = self.inner.config.lease;
-            match self.sweep_once(&mut watches).await {
+            match self.sweep_once(&watches).await {
                 Ok(swept) => {
                     next = swept.next;
                     if swept.started > 0 {
@@ -356,6 +378,9 @@ fn interrupted() -> (Outcome, Option<app::domain::TurnError>) {
     };
     (Outcome::Failed, Some(error))
 }
+
+/// What a sweeper has seen of turns that run elsewhere.
+type Watches = Mutex<HashMap<TurnId, Watch>>;
 
 /// What a sweep came to.
 struct Swept {

@@ -30,7 +30,7 @@ const BLOWS: &[(u64, What)] = &[
     (40, What::Kill),
     (10, What::KillTwice),
     (16, What::Terminate),
-    (14, What::Pause),
+    (22, What::Pause),
     (14, What::Cut),
     (7, What::CutForAWhile),
     (7, What::StoreGone),
@@ -40,14 +40,14 @@ const BLOWS: &[(u64, What)] = &[
 pub(crate) async fn rain(world: Arc<World>, mut dice: Dice, mut stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     let (from, to) = world.options.calm;
-    // However short the run is, somebody is killed in it.
-    let mut first = Some(What::Kill);
+    // However short the run is, somebody is killed in it, and somebody frozen.
+    let mut first = vec![What::Pause, What::Kill];
     loop {
         tokio::select! {
             () = sleep(Duration::from_millis(dice.between(from, to))) => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
-        let what = first.take().unwrap_or_else(|| dice.weighted(BLOWS));
+        let what = first.pop().unwrap_or_else(|| dice.weighted(BLOWS));
         let (world, dice) = (Arc::clone(&world), dice.fork());
         tasks.spawn(async move { strike(&world, what, dice).await });
     }
@@ -58,6 +58,7 @@ pub(crate) async fn rain(world: Arc<World>, mut dice: Dice, mut stop: watch::Rec
         server.store.set_faults(0);
         server.start().await;
     }
+    *world.calm_since.lock().unwrap() = Some(Instant::now());
 }
 
 async fn strike(world: &World, what: What, mut dice: Dice) {
@@ -99,7 +100,7 @@ async fn strike(world: &World, what: What, mut dice: Dice) {
             let server = &world.servers[world.any_server(&mut dice)];
             if let Some(id) = server.pause().await {
                 world.ledger.count("pauses past the lease");
-                sleep(Duration::from_millis(LEASE_MS + dice.between(500, 3500))).await;
+                sleep(Duration::from_millis(LEASE_MS + dice.between(1000, 4500))).await;
                 server.resume(id).await;
             }
         }

@@ -233,6 +233,7 @@ fn items(fold: &Fold) -> (TurnItem, MessageItem) {
         state: TurnState::Done,
         claims: bases.len() as u32,
         continues: None,
+        variant: None,
         created_at: at,
         bases,
         usage: Usage::default(),

@@ -104,8 +104,8 @@ impl Client {
 
     /// A call that only does something, again and again until it is acknowledged; false if it is refused for good.
     pub(crate) async fn insist(&self, path: &str, form: String, dice: &mut Dice) -> bool {
-        let until = Instant::now() + Duration::from_secs(self.world.options.patience);
-        while Instant::now() < until {
+        let since = std::time::Instant::now();
+        while !self.world.too_long(since) {
             match self.post(self.world.any_server(dice), path, form.clone()).await {
                 Ok(_) => return true,
                 Err(Trouble::Refused(400..500, _)) => return false,

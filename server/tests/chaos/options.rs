@@ -16,7 +16,7 @@ pub(crate) struct Options {
     pub(crate) store_faults: u64,
     /// Shortest and longest pause between two blows to a process, in milliseconds.
     pub(crate) calm: (u64, u64),
-    /// Past so many seconds a turn that has not ended is stuck.
+    /// When nothing bad happens any more, a turn that has not ended after so many seconds is stuck.
     pub(crate) patience: u64,
 }
 

@@ -12,7 +12,10 @@ use std::{
 use tokio::time::sleep;
 
 /// A shell that kills what is on its list when its input ends: with this process, even if that is killed.
-pub(crate) struct Watchdog(Mutex<ChildStdin>);
+pub(crate) struct Watchdog {
+    shell: Child,
+    input: Mutex<Option<ChildStdin>>,
+}
 
 impl Watchdog {
     pub(crate) fn start() -> Arc<Self> {
@@ -23,11 +26,21 @@ impl Watchdog {
             esac; done
             for pid in $pids; do kill -9 "$pid"; done"#;
         let mut shell = Command::new("sh").args(["-c", SCRIPT]).stdin(Stdio::piped()).spawn().unwrap();
-        Arc::new(Self(Mutex::new(shell.stdin.take().unwrap())))
+        let input = Mutex::new(shell.stdin.take());
+        Arc::new(Self { shell, input })
     }
 
     fn tell(&self, word: &str, pid: u32) {
-        let _ = writeln!(self.0.lock().unwrap(), "{word} {pid}");
+        if let Some(input) = self.input.lock().unwrap().as_mut() {
+            let _ = writeln!(input, "{word} {pid}");
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        *self.input.lock().unwrap() = None;
+        let _ = self.shell.wait();
     }
 }
 

@@ -25,6 +25,9 @@ use crate::{
     world::{Turn, World},
 };
 
+/// When all chats have begun, the blows go on for so many seconds.
+const LAST: u64 = 10;
+
 /// Runs it, prints what happened, and fails if anything was wrong.
 pub(crate) async fn run(options: Options) {
     println!("chaos: {options:?}");
@@ -33,7 +36,8 @@ pub(crate) async fn run(options: Options) {
     let chats = plan::chats(&options, &mut dice);
     let world = World::start(options, &mut dice).await;
     let (stop, stopped) = watch::channel(false);
-    let rain = tokio::spawn(blows::rain(Arc::clone(&world), dice.fork(), stopped.clone()));
+    let (clear_up, cleared_up) = watch::channel(false);
+    let rain = tokio::spawn(blows::rain(Arc::clone(&world), dice.fork(), cleared_up));
     let calls = tokio::spawn(count_calls(Arc::clone(&world), stopped));
     let seats = Arc::new(Semaphore::new(world.options.at_once as usize));
     let mut people = JoinSet::new();
@@ -45,14 +49,20 @@ pub(crate) async fn run(options: Options) {
             drop(seat);
         });
     }
+    // The last are hit, too; but then there is an end to it.
+    let last = Duration::from_secs(LAST);
+    tokio::spawn(async move {
+        sleep(last).await;
+        clear_up.send_replace(true);
+    });
     while let Some(done) = people.join_next().await {
         if let Err(error) = done {
             world.ledger.wrong(Wrong::new(Kind::Rule, format!("a chat broke: {error}")));
         }
     }
-    stop.send_replace(true);
     rain.await.unwrap();
     settle(&world).await;
+    stop.send_replace(true);
     calls.await.unwrap();
     world.read_calls().await.unwrap();
     let mut verdict = Verdict::default();
@@ -62,6 +72,9 @@ pub(crate) async fn run(options: Options) {
     }
     for wrong in table::check(&world.engine, &world.table).await {
         world.ledger.wrong(wrong);
+    }
+    for panic in world.servers.iter().flat_map(|server| server.panics()) {
+        world.ledger.wrong(Wrong::new(Kind::Rule, format!("a server panicked: {panic}")));
     }
     print!("{}", report::text(&world, &verdict, began.elapsed()));
     let wrongs = world.ledger.wrongs();
@@ -95,7 +108,7 @@ async fn settle(world: &World) {
             let work = world.store.open_turns(shard).await.unwrap();
             open.extend(work.into_iter().filter_map(|work| match work {
                 OpenWork::Turn(id, _) => Some(id),
-                OpenWork::Deleted(..) => None,
+                OpenWork::Job(..) | OpenWork::Deleted(..) => None,
             }));
         }
         if open.is_empty() {
@@ -113,7 +126,7 @@ async fn judge(world: &World, turn: &Turn, verdict: &mut Verdict) {
     let log = world.store.read_log(turn.id, 0, true).await.unwrap();
     let Some(item) = world.store.turn(turn.id).await.unwrap() else {
         // Purged, if its chat was deleted; else it has never been.
-        if turn.is(&turn.acknowledged) && !turn.is(&turn.chat.was_deleted) {
+        if turn.is(&turn.acknowledged) && !turn.is(&turn.chat.deleted) {
             world.ledger.wrong(wrong(turn, &Wrong::new(Kind::Lost, "the turn is not there"), ""));
         }
         verdict.absent += 1;

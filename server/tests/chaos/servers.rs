@@ -118,6 +118,13 @@ impl Server {
         panic!("the server does not start; see {}", log.display());
     }
 
+    /// Lines of its log that say that it panicked.
+    pub(crate) fn panics(&self) -> Vec<String> {
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        log.lines().filter(|line| line.contains("panicked")).map(str::to_owned).collect()
+    }
+
     /// Whether one of its processes wrote that.
     pub(crate) fn wrote(&self, boot: &str) -> bool {
         self.boots.lock().unwrap().iter().any(|b| b == boot)

@@ -89,6 +89,8 @@ pub(crate) struct World {
     /// Calls upstream by their number: which turn each was for.
     pub(crate) calls: Mutex<BTreeMap<u64, usize>>,
     pub(crate) simulator: String,
+    /// When the blows ended and all was set right.
+    pub(crate) calm_since: Mutex<Option<Instant>>,
     _simulating: Process,
 }
 
@@ -142,6 +144,7 @@ impl World {
             turns: Mutex::default(),
             calls: Mutex::default(),
             simulator,
+            calm_since: Mutex::default(),
             _simulating: simulating,
         };
         // It has begun to listen long since, or does it now.
@@ -149,6 +152,16 @@ impl World {
             sleep(Duration::from_millis(20)).await;
         }
         Arc::new(world)
+    }
+
+    /// Whether what was begun then takes too long: counted from when nothing bad happens any more. As long as it does,
+    /// somebody may be hit again and again.
+    pub(crate) fn too_long(&self, since: Instant) -> bool {
+        let patience = Duration::from_secs(self.options.patience);
+        match *self.calm_since.lock().unwrap() {
+            Some(calm) => calm.max(since).elapsed() > patience,
+            None => since.elapsed() > patience * 4,
+        }
     }
 
     pub(crate) fn any_server(&self, dice: &mut Dice) -> usize {

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use server::{config::Limits, http::connection::Patience};
 use tokio::{
@@ -58,4 +58,22 @@ async fn a_stream_that_does_not_end_is_cut_after_the_grace() {
     soon(&mut server.ended).await.unwrap();
     soon(stream.closed()).await;
     assert!(soon(res.chunk()).await.is_err());
+}
+
+/// What is done at the end of a request is done when a stream's client leaves, too.
+#[tokio::test]
+async fn a_stream_whose_client_leaves_has_ended() {
+    let server = Server::start().await;
+    let stream = server.stream();
+    let mut res = server.get(&format!("/api/chat/follow?turn_id={}", turn_id(1))).send().await.unwrap();
+    stream.send(text(4, "here")).unwrap();
+    read_until(&mut res, "here").await;
+    assert_eq!(server.requests.load(Ordering::SeqCst), 0, "it goes on");
+    drop(res);
+    soon(async {
+        while server.requests.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -88,7 +88,7 @@ async fn streams_that_bring_nothing_end_the_page_which_loads_again_later() {
     let server = Server::start().await;
     let mut res = open(&server).await;
     let page = read_until(&mut res, "</html>").await;
-    assert!(page.contains("http-equiv=\"refresh\" content=\"3\""), "{page}");
+    assert!(page.contains("http-equiv=\"refresh\" content=\"10\""), "{page}");
     assert!(page.contains("<strong>Reconnecting.</strong>") && page.contains(">Look again</a>"), "{page}");
     assert_eq!(followed(&server).len(), 3);
 }

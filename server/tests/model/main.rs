@@ -86,6 +86,7 @@ fn millions() {
         println!("{report}");
         assert!(report.found.is_none(), "{report}");
     }
-    println!("{states} states in {:.1} s (2,000,000 in 60 s are to be reached)", time.as_secs_f64());
+    let rate = states as f64 / time.as_secs_f64();
+    println!("{states} states in {:.1} s, so two million in {:.1} s", time.as_secs_f64(), 2e6 / rate);
     assert!(reports.iter().all(|r| r.found.is_none()) && states >= 2_000_000);
 }

@@ -16,7 +16,7 @@ async fn a_reply_outlives_forty_runners() {
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let backend = server.of(user);
     let mut reader = Reader::default();
-    reader.read(backend.send(new_chat(session, turn, "x\n/sim tokens=840 rate=10 vary")).await.unwrap()).await;
+    reader.read(backend.send(new_chat(session, turn, "x\n/sim tokens=960 rate=10 vary")).await.unwrap()).await;
     let patience = Duration::from_secs(240);
     let all = async {
         while reader.end.is_none() {
@@ -28,7 +28,7 @@ async fn a_reply_outlives_forty_runners() {
     assert_eq!(reader.outcome(), Outcome::Complete);
     let reply = backend.get_session(session, None, None).await.unwrap().messages.remove(1);
     assert_eq!(reply.text, reader.text());
-    let calls = splice(&reply.text, 840);
+    let calls = splice(&reply.text, 960);
     assert!(calls > 40, "{calls} calls");
     assert_eq!(reader.rewinds, 0, "nothing that was shown is taken back");
     assert!(reply.seams.iter().all(|s| s.planned) && reply.seams.len() > 38, "{}", reply.seams.len());

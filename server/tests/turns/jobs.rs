@@ -289,7 +289,7 @@ async fn a_webhook_is_told_again_until_it_takes_it() {
     // Not before its time; then by whichever message or sweep comes first, and once.
     assert_eq!(server.jobs.handle(Note::Webhook(id), Host::default(), false).await, Handled::Done);
     assert_eq!(ASKED.load(Ordering::SeqCst), 1);
-    rig.clock.adjust(11_000);
+    rig.clock.set_skew(11_000);
     let (a, b) = tokio::join!(
         server.jobs.handle(Note::Webhook(id), Host::default(), false),
         server.jobs.handle(Note::Webhook(id), Host::default(), false)

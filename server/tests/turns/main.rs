@@ -1,5 +1,5 @@
 //! Turns from send to stored message, on the embedded engine and the simulator.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity, reason = "tests")]
 
 #[path = "../common/bad_store.rs"]
 mod bad_store;
@@ -38,6 +38,7 @@ mod elsewhere;
 mod faults;
 mod hand_over;
 mod jobs;
+mod price;
 mod store_faults;
 
 on_both!(a_reply_is_streamed_stored_and_the_same_for_everybody);

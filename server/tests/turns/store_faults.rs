@@ -71,14 +71,16 @@ async fn send(server: &Server, user: app::domain::UserId, session: SessionId, tu
     }
 }
 
+/// What goes wrong, on which operation, and in which of its calls.
+type Row = (&'static str, &'static str, Fate, fn(u64) -> bool);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_calls_go_wrong_the_reply_is_whole() {
     const THROTTLED: Fate = Fate::Refused(400, "ProvisionedThroughputExceededException");
     const BROKEN: Fate = Fate::Refused(500, "InternalServerError");
     const MET: Fate = Fate::Refused(400, "TransactionConflictException");
     let rig = Rig::dynamodb_local().await;
-    // What goes wrong, on which operation, and in which of its calls.
-    let rows: &[(&str, &str, Fate, fn(u64) -> bool)] = &[
+    let rows: &[Row] = &[
         ("throttled", "PutItem", THROTTLED, |n| (2..10).contains(&n)),
         ("throttled reads", "GetItem", THROTTLED, |n| n % 2 == 0),
         ("broken", "PutItem", BROKEN, |n| (2..10).contains(&n)),
