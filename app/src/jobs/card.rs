@@ -118,7 +118,7 @@ pub(super) fn growing(variant: &Variant) -> String {
     [
         "<pre data-text tabindex=\"0\" role=\"group\" aria-label=\"Being written\"></pre>",
         &Cap::Live.html(),
-        "<div class=\"mid nojs-only\"><strong>Being written</strong><span>",
+        "<div class=\"mid\"><strong>Being written</strong><span class=\"nojs-only\">",
         &so_far,
         " so far.</span></div>",
     ]
