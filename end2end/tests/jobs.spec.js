@@ -21,7 +21,7 @@ async function handIn(page, prompt, { variants = 3, schema } = {}) {
 
 const card = (page, n) =>
   page.getByRole('listitem').filter({ has: page.getByRole('heading', { level: 2, name: `Variant ${n}`, exact: true }) });
-const tally = (page, words) => expect(page.locator('.page-head').getByText(words)).toBeVisible({ timeout: 20_000 });
+const tally = (page, words) => expect(page.locator('.page-head p').getByText(words)).toBeVisible({ timeout: 20_000 });
 
 test('a job is handed in, watched, left and compared', async ({ chat, page, axe, shots }) => {
   await chat.open('/');
@@ -211,7 +211,8 @@ test('HTML that a model wrote runs nothing and reaches nothing', async ({ chat, 
 <body onload="top.hacked = 1"><p id="words">These are the words</p>
 <script>top.hacked = 2; fetch('${evil}/fetch'); document.getElementById('words').textContent = 'changed'</script>
 <img src="${evil}/image" onerror="top.hacked = 3"><img srcset="${evil}/srcset 1x"><svg><image href="${evil}/svg"/></svg>
-<iframe src="${evil}/frame"></iframe><iframe srcdoc="<script>top.hacked = 4</script><img src=${evil}/nested>"></iframe>
+<iframe src="${evil}/frame"></iframe><IFRAME
+src="${evil}/frame2"></IFRAME><iframe srcdoc="<script>top.hacked = 4</script><img src=${evil}/nested>"></iframe>
 <object data="${evil}/object"></object><embed src="${evil}/embed"><video src="${evil}/video" autoplay></video>
 <audio src="${evil}/audio" autoplay></audio><form id="f" action="${evil}/form" method="post"><input name="a" autofocus>
 <button id="send">Send</button></form><a id="top" href="${evil}/top" target="_top">Top</a>
@@ -262,7 +263,7 @@ test.describe('without JavaScript', () => {
     await expect(page.getByText(/\d+ characters so far\./).first()).toBeVisible({ timeout: 20_000 });
     await shot('job-nojs');
     await page.getByRole('button', { name: 'Cancel job' }).click({ noWaitAfter: true });
-    await expect(page.getByText(/3 cancelled/)).toBeVisible({ timeout: 20_000 });
+    await tally(page, /3 cancelled/);
     await expect(page.getByText('This page looks again')).toHaveCount(0);
     await page.getByRole('link', { name: 'Variant 1, full view' }).click();
     await expect(page.getByText(/What it wrote/)).toBeVisible();

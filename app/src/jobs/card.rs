@@ -116,9 +116,9 @@ pub(super) fn ending(view: &JobView, variant: &Variant) -> String {
 pub(super) fn growing(variant: &Variant) -> String {
     let so_far = words::counted(variant.chars, "character", "characters");
     [
-        "<pre data-text tabindex=\"0\" aria-label=\"Being written\"></pre>",
+        "<pre data-text tabindex=\"0\" role=\"group\" aria-label=\"Being written\"></pre>",
         &Cap::Live.html(),
-        "<div class=\"mid nojs-only\"><strong>Being written</strong><span>",
+        "<div class=\"mid\"><strong>Being written</strong><span class=\"nojs-only\">",
         &so_far,
         " so far.</span></div>",
     ]

@@ -19,11 +19,10 @@ pub fn compare_page(view: &JobView, (left, right): (u32, u32), look: Look, now: 
     let find = |index: u32| job.variants.iter().find(|v| v.index == index && view::written(v).is_some());
     let (l, r) = (find(left)?, find(right)?);
     let html = |v: &Variant| view::shapes(v).contains(&Shape::Preview);
-    let mut shapes = vec![Shape::Rendered, Shape::Raw];
-    if html(l) && html(r) {
-        shapes.push(Shape::Preview);
-    }
-    let shape = look.shape.filter(|shape| shapes.contains(shape)).unwrap_or(Shape::Rendered);
+    // As Markdown, HTML is one long paragraph.
+    let shapes = if html(l) && html(r) { [Shape::Raw, Shape::Preview] } else { [Shape::Rendered, Shape::Raw] };
+    let [best, _] = shapes;
+    let shape = look.shape.filter(|shape| shapes.contains(shape)).unwrap_or(best);
     let (bodies, said) = bodies(view, (l, r), shape, look.unmarked);
     let at = address(job.job_id);
     let here = format!("{at}?compare={left},{right}");
