@@ -4,7 +4,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{
     domain::{
-        Created, Cursor, Job, JobId, JobList, MessageId, Models, SessionId, SessionList, SessionPage, Submitted, TurnId,
+        Created, Cursor, Job, JobId, JobList, JobView, MessageId, Models, SessionId, SessionList, SessionPage,
+        Submitted, TurnId,
     },
     error::ApiError,
     sse::EventStream,
@@ -69,6 +70,8 @@ pub trait Backend: Send + Sync + 'static {
     fn stop(&self, turn: TurnId) -> Fut<()>;
     fn submit_job(&self, submit: SubmitRequest) -> Fut<Submitted>;
     fn job_status(&self, job: JobId) -> Fut<Job>;
+    /// A job with all that its pages show.
+    fn view_job(&self, job: JobId) -> Fut<JobView>;
     fn list_jobs(&self, page: Option<String>) -> Fut<JobList>;
     fn cancel_job(&self, job: JobId) -> Fut<()>;
     fn retry_job(&self, job: JobId) -> Fut<()>;

@@ -7,6 +7,8 @@ pub mod browser;
 pub mod components;
 pub mod domain;
 pub mod error;
+#[cfg(feature = "ssr")]
+pub mod jobs;
 pub mod markdown;
 pub mod page;
 pub mod pages;

@@ -19,6 +19,8 @@ pub enum PageKind {
     Chat,
     /// `/c/{session_id}/live`: without JavaScript; the server cuts it at [`LIVE_MARKER`] and lets it grow there.
     Live,
+    /// `/jobs` and below: a [`Fixed`] page.
+    Jobs,
     /// Not there, or not yours.
     NotFound,
 }
@@ -73,10 +75,27 @@ pub struct PageData {
     pub left: Option<u32>,
 }
 
+/// What of a page only the server renders. The browser hydrates around it, and needs neither its data nor its code.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fixed {
+    /// What the window is called; empty where the page's data says it.
+    pub title: String,
+    /// Inside the bar.
+    pub bar: String,
+    /// What stands below it.
+    pub notice: String,
+    /// The element `main`.
+    pub main: String,
+    /// Without JavaScript the page looks again by itself.
+    pub again: bool,
+    /// What stands in the composer of a new chat.
+    pub draft: String,
+}
+
 /// Where the server cuts the page of [`PageKind::Live`].
 pub const LIVE_MARKER: &str = "<!--outlast:live-->";
 
-from_json!(PageKind: "new" = New, "chat" = Chat, "live" = Live, "not_found" = NotFound);
+from_json!(PageKind: "new" = New, "chat" = Chat, "live" = Live, "jobs" = Jobs, "not_found" = NotFound);
 from_json!(Theme: "system" = System, "light" = Light, "dark" = Dark);
 from_json!(Fresh { session_id, turn_id });
 from_json!(Deleted { session_id, title });

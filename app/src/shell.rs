@@ -10,7 +10,7 @@ use crate::{
         state::{self, Place},
     },
     domain::{Message, MessageId, Role, Seam, SessionId, TurnEvent, TurnId},
-    page::{PageData, PageKind, Theme},
+    page::{Fixed, PageData, PageKind, Theme},
     pages,
 };
 
@@ -29,7 +29,7 @@ pub struct Assets {
 const VIEWPORT: &str = "width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content";
 
 /// The whole document. Only the style sheet blocks its painting.
-pub fn shell(data: Arc<PageData>, assets: Arc<Assets>) -> impl IntoView {
+pub fn shell(data: Arc<PageData>, fixed: &Fixed, assets: Arc<Assets>) -> impl IntoView + use<> {
     let theme = match data.theme {
         Theme::System => None,
         Theme::Light => Some("light"),
@@ -48,7 +48,7 @@ pub fn shell(data: Arc<PageData>, assets: Arc<Assets>) -> impl IntoView {
         view! { <script type="application/json" id="page-data" nonce=nonce inner_html=embed(&data)></script> }
     });
     let running = data.kind == PageKind::Chat && data.page.as_ref().is_some_and(|p| p.active_turn.is_some());
-    let again = running.then(|| {
+    let again = (running || fixed.again).then(|| {
         view! { <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript> }
     });
     view! {
@@ -57,7 +57,7 @@ pub fn shell(data: Arc<PageData>, assets: Arc<Assets>) -> impl IntoView {
             <head>
                 <meta charset="utf-8"/>
                 <meta name="viewport" content=VIEWPORT/>
-                <title>{title(&data)}</title>
+                <title>{title(&data, fixed)}</title>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="referrer" content="same-origin"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
@@ -65,14 +65,15 @@ pub fn shell(data: Arc<PageData>, assets: Arc<Assets>) -> impl IntoView {
                 {scripts}
                 {again}
             </head>
-            <body class="shell">{pages::app(&data)}{embedded}</body>
+            <body class="shell">{pages::app(&data, fixed)}{embedded}</body>
         </html>
     }
 }
 
 /// What the window is called.
-fn title(data: &PageData) -> String {
+fn title(data: &PageData, fixed: &Fixed) -> String {
     let name = match (&data.page, data.kind) {
+        _ if !fixed.title.is_empty() => fixed.title.as_str(),
         (_, PageKind::NotFound) => "Nothing here",
         (Some(page), _) => page.session.title.as_str(),
         (None, _) => "New chat",

@@ -10,7 +10,7 @@ use app::{
         SessionRow, Siblings, Timestamp, Timing, TurnError, TurnEvent, TurnId, Usage,
     },
     error::Code,
-    page::{Deleted, Fresh, LIVE_MARKER, PageData, PageKind, Theme},
+    page::{Deleted, Fixed, Fresh, LIVE_MARKER, PageData, PageKind, Theme},
     shell::{Assets, live_end, live_lost, shell},
 };
 use leptos::prelude::*;
@@ -141,7 +141,7 @@ fn html(data: PageData) -> String {
     };
     let owner = Owner::new();
     // Where the browser finds texts that are apart; nothing to see.
-    let html = owner.with(|| shell(Arc::new(data), Arc::new(assets)).to_html()).replace("<!>", "");
+    let html = owner.with(|| shell(Arc::new(data), &Fixed::default(), Arc::new(assets)).to_html()).replace("<!>", "");
     owner.unset_with_forced_cleanup();
     html
 }

@@ -7,6 +7,6 @@ use wasm_bindgen::prelude::wasm_bindgen;
 pub fn hydrate() {
     // A page without data (the one that grows without JavaScript) stays as it is.
     if let Some(data) = app::browser::page_data() {
-        leptos::mount::hydrate_body(move || app::pages::app(&data));
+        leptos::mount::hydrate_body(move || app::pages::app(&data, &app::page::Fixed::default()));
     }
 }

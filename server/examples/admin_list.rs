@@ -35,8 +35,8 @@ async fn fill(store: &Store, clock: &Clock, from: u64, to: u64) {
                 model: Some("claude-sonnet-5-5".into()),
                 head: None,
                 active: None,
-                deleted_at: None,
                 of_job: false,
+                deleted_at: None,
                 ttl: clock.now().seconds() + 86_400_000,
             };
             store.create_session(&session).await.unwrap();

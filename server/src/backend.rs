@@ -5,8 +5,8 @@ use std::future::Future;
 use app::{
     backend::{Backend, Fut, SendRequest, SubmitRequest},
     domain::{
-        Created, Cursor, Job, JobId, JobList, MessageId, Models, SessionId, SessionList, SessionPage, Submitted,
-        TurnId, UserId,
+        Created, Cursor, Job, JobId, JobList, JobView, MessageId, Models, SessionId, SessionList, SessionPage,
+        Submitted, TurnId, UserId,
     },
     error::ApiError,
     sse::EventStream,
@@ -167,7 +167,9 @@ impl Backend for RequestBackend {
             let turn = chat.owned_turn(user, turn).await?;
             chat.stop(&turn).await?;
             if let Some(form) = form {
-                form.set(format!("/c/{}", turn.session));
+                // A variant's page is its job's, of the same id as its session.
+                let of = if turn.variant.is_some() { "jobs" } else { "c" };
+                form.set(format!("/{of}/{}", turn.session));
             }
             Ok(())
         })
@@ -201,6 +203,11 @@ impl Backend for RequestBackend {
             }
             Ok(job)
         })
+    }
+
+    fn view_job(&self, job: JobId) -> Fut<JobView> {
+        let (jobs, user) = (self.jobs.clone(), self.user);
+        Box::pin(async move { jobs.view(user, job).await })
     }
 
     fn list_jobs(&self, page: Option<String>) -> Fut<JobList> {

@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use app::domain::{MessageId, SessionId, Timestamp, TurnId, UserId};
+use app::domain::{JobId, MessageId, SessionId, Timestamp, TurnId, UserId};
 
 /// Wall-clock time, correctable: DynamoDB's clock is the one that counts, and tests shift it.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +51,10 @@ impl Clock {
     #[must_use]
     pub fn turn_id(&self) -> TurnId {
         TurnId::from_parts(self.now(), random_u128())
+    }
+    #[must_use]
+    pub fn job_id(&self) -> JobId {
+        JobId::from_parts(self.now(), random_u128())
     }
     #[must_use]
     pub fn message_id(&self) -> MessageId {

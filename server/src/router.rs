@@ -18,7 +18,8 @@ use axum::{
 
 use crate::{
     http::{
-        access_log, admin, api, assets, errors, events, headers, health, identify, live, origin, pages, sign_in, theme,
+        access_log, admin, api, assets, errors, events, headers, health, identify, jobs, live, origin, pages, sign_in,
+        theme,
     },
     state::{RequestId, SharedState},
 };
@@ -41,6 +42,12 @@ routes! {
     "/" => get(pages::new),
     "/c/{id}" => get(pages::chat),
     "/c/{id}/live" => get(live::handler),
+    "/jobs" => get(jobs::list).post(jobs::submit).fallback(get_or_post),
+    "/jobs/new" => get(jobs::new).post(jobs::draft).fallback(get_or_post),
+    "/jobs/{id}" => get(jobs::job),
+    "/jobs/{id}/zip" => get(jobs::zip),
+    "/jobs/{id}/{index}/text" => get(jobs::text),
+    "/jobs/{id}/{index}/preview" => get(jobs::preview),
     "/sign-in" => get(sign_in::show).post(sign_in::enter).fallback(get_or_post),
     "/theme" => post(theme::choose).fallback(only_post),
 }

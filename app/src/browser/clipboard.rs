@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{HtmlDocument, HtmlElement, HtmlTextAreaElement};
 
-use super::wake;
+use super::{jobs, wake};
 use crate::{
     api,
     domain::{MessageId, SessionId},
@@ -92,6 +92,16 @@ pub(crate) fn copy_reply(page: Page, button: HtmlElement, message: MessageId) {
     let Some(session) = page.session.get_untracked() else { return };
     spawn_local(async move {
         match fetch(session, message).await {
+            Some(text) => copy(page, button, &text),
+            None => page.say.set("It could not be copied.".to_owned()),
+        }
+    });
+}
+
+/// Copies what the address in the button's `data-from` gives.
+pub(crate) fn copy_from(page: Page, button: HtmlElement) {
+    spawn_local(async move {
+        match jobs::text_at(&button.get_attribute("data-from").unwrap_or_default()).await {
             Some(text) => copy(page, button, &text),
             None => page.say.set("It could not be copied.".to_owned()),
         }

@@ -7,7 +7,7 @@ use web_sys::{
     SubmitEvent,
 };
 
-use super::{ask, chats, clipboard, dom, draft, earlier, scroll, wake};
+use super::{ask, chats, clipboard, dom, draft, earlier, jobs, scroll, wake};
 use crate::{
     domain::{MessageId, SessionId},
     pages::state::Page,
@@ -24,15 +24,20 @@ pub(crate) fn start(page: Page) {
     });
     dom::on("submit", move |e| {
         let Some(form) = dom::target::<HtmlFormElement>(&e) else { return };
-        let by = e.dyn_ref::<SubmitEvent>().and_then(|e| e.submitter()?.get_attribute("value")).unwrap_or_default();
+        let by = e.dyn_ref::<SubmitEvent>().and_then(SubmitEvent::submitter);
+        // A button that leads elsewhere than its form is left alone.
+        if by.as_ref().is_some_and(|by| by.has_attribute("formaction")) {
+            return;
+        }
+        let by = by.and_then(|by| by.get_attribute("value")).unwrap_or_default();
         if submit(page, &form, &by) {
             e.prevent_default();
         }
     });
-    dom::on("input", move |e| {
-        if dom::target::<Element>(&e).is_some_and(|t| t.id() == "text") {
-            draft::changed(page);
-        }
+    dom::on("input", move |e| match dom::target::<Element>(&e).map(|t| t.id()).as_deref() {
+        Some("text") => draft::changed(page),
+        Some("schema") => jobs::check_schema(),
+        _ => {}
     });
     dom::on("change", move |e| {
         let Some(target) = dom::target::<HtmlElement>(&e) else { return };
@@ -108,7 +113,7 @@ fn click(page: Page, target: &Element) -> bool {
     let Some(button) = dom::closest(target, "[data-do]") else { return false };
     let text = |selector| turn_of(&button).and_then(|t| dom::within(&t, selector)).and_then(|e| e.text_content());
     match button.get_attribute("data-do").unwrap_or_default().as_str() {
-        "new" if page.session.get_untracked().is_none() => {
+        "new" if page.session.get_untracked().is_none() && dom::composer().is_some() => {
             if let Some(field) = dom::composer() {
                 dom::call(&dom::by_id("side"), "hidePopover");
                 dom::focus(&field);
@@ -130,6 +135,8 @@ fn click(page: Page, target: &Element) -> bool {
                 clipboard::copy_reply(page, button, id);
             }
         }
+        "copy-from" => clipboard::copy_from(page, button),
+        "notify" => jobs::notify(&button),
         "open-edit" => set_edit(&button, true),
         "close-edit" => set_edit(&button, false),
         "earlier" => earlier::load(page),
@@ -202,7 +209,7 @@ fn submit(page: Page, form: &HtmlFormElement, by: &str) -> bool {
                 ask::retry(page, message, call.ends_with("continue"));
             }
         }
-        "/api/chat/stop" => ask::stop(page),
+        "/api/chat/stop" if dom::composer().is_some() => ask::stop(page),
         "/api/sessions/rename" => {
             if let Ok(id) = field("session_id").parse() {
                 let title = field("title");

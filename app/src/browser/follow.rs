@@ -52,7 +52,7 @@ pub(crate) enum Opening {
 }
 
 impl Opening {
-    async fn open(&self, turn: TurnId, cursor: Cursor) -> Result<EventStream, ApiError> {
+    pub(crate) async fn open(&self, turn: TurnId, cursor: Cursor) -> Result<EventStream, ApiError> {
         let turn = turn.to_string();
         match self.clone() {
             Self::Send { session, text, model, parent, new } => {

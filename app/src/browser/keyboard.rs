@@ -78,7 +78,7 @@ fn in_text(page: Page, e: &KeyboardEvent, key: &str, field: &HtmlTextAreaElement
             ask::send(page);
             true
         }
-        "Enter" if !e.shift_key() => {
+        "Enter" if !e.shift_key() && dom::closest(field, ".ask-edit").is_some() => {
             let form = dom::closest(field, "form").and_then(|f| f.dyn_into::<HtmlFormElement>().ok());
             form.is_some_and(|f| f.request_submit().is_ok())
         }
@@ -127,6 +127,7 @@ fn single(key: &str) -> bool {
     }
     match key {
         "n" | "N" => dom::go("/"),
+        "j" | "J" => dom::go("/jobs"),
         "/" => {
             if let Some(field) = dom::composer() {
                 dom::focus(&field);

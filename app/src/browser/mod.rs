@@ -11,6 +11,7 @@ mod earlier;
 mod events;
 mod finish;
 mod follow;
+mod jobs;
 mod keyboard;
 mod painter;
 mod scroll;
@@ -57,9 +58,14 @@ pub(crate) fn start(page: Page) {
         events::start(page);
         keyboard::start(page);
         listen(page);
+        if dom::load("single-keys").is_some() {
+            dom::uncheck("single-keys");
+        }
         page.band.update(|b| b.offline = !dom::is_online());
-        if page.data().kind != PageKind::NotFound {
-            begin(page);
+        match page.data().kind {
+            PageKind::NotFound => {}
+            PageKind::Jobs => jobs::start(page),
+            _ => begin(page),
         }
         chats::start(page);
         if let Some(html) = document().document_element() {
@@ -71,9 +77,6 @@ pub(crate) fn start(page: Page) {
 
 fn begin(page: Page) {
     draft::restore(page);
-    if dom::load("single-keys").is_some() {
-        dom::uncheck("single-keys");
-    }
     if page.session.get_untracked().is_none() {
         choose_model(page);
         if dom::is_idle()
@@ -116,6 +119,7 @@ fn listen(page: Page) {
         if e.dyn_ref::<web_sys::PageTransitionEvent>().is_some_and(|e| e.persisted()) {
             back();
             chats::refresh(page);
+            jobs::renew();
         }
     });
     dom::on("visibilitychange", move |_| {

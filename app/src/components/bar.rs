@@ -4,14 +4,23 @@ use leptos::prelude::*;
 
 use super::{
     erased::{Erase, Erased},
-    html::{attribute, hidden, lazy, text},
+    html::{attribute, hidden, lazy, once, text},
     icons::icon,
 };
-use crate::{page::PageKind, pages::state::Page};
+use crate::{
+    page::{Fixed, PageKind},
+    pages::state::Page,
+};
 
 /// The bar, with the chat's menu once there is a chat.
 pub fn bar(page: Page) -> Erased {
     view! { <header class="bar" inner_html=lazy(move || inside(page))></header> }.erase()
+}
+
+/// The bar of a page that only the server renders.
+pub fn fixed(fixed: &Fixed) -> Erased {
+    let inside = once(|| fixed.bar.clone());
+    view! { <header class="bar" inner_html=inside></header> }.erase()
 }
 
 fn inside(page: Page) -> String {

@@ -4,14 +4,15 @@ use leptos::prelude::*;
 
 use super::{
     erased::{Erase, Erased},
-    html::{attribute, hidden, lazy, text},
+    html::{attribute, hidden, lazy, once, text},
     icons::{icon, small},
     notices,
 };
 use crate::pages::state::{Page, Refusal};
 
 /// The form one writes in. A plain form without JavaScript; while a reply runs it is the form that stops it.
-pub fn composer(page: Page) -> Erased {
+/// `draft` is what the server puts into it.
+pub fn composer(page: Page, draft: &str) -> Erased {
     let running = Memo::new(move |_| page.running.get().is_some());
     // Off, but still to be focused: one learns why.
     let off = Memo::new(move |_| {
@@ -34,6 +35,7 @@ pub fn composer(page: Page) -> Erased {
             [small("latest").as_str(), "Jump to latest"].concat()
         }
     });
+    let draft = once(|| text(draft));
     view! {
         <form class="dock" id="dock" method="post" action=action aria-label="Write">
             <button class="jump" type="button" data-do="latest" hidden=move || !page.pill.get() inner_html=pill></button>
@@ -47,6 +49,7 @@ pub fn composer(page: Page) -> Erased {
                     placeholder=placeholder
                     autocomplete="off"
                     enterkeyhint="send"
+                    inner_html=draft
                 ></textarea>
                 <div class="dock-row" inner_html=row></div>
             </div>
@@ -86,7 +89,10 @@ fn send(page: Page, off: bool) -> String {
         &parent,
         &models(page),
         "<span class=\"dock-hint\"><span class=\"wide-only js-only\"><kbd>Enter</kbd> sends, <kbd>Shift</kbd> \
-         <kbd>Enter</kbd> breaks the line</span></span><button class=\"btn btn-main send\"",
+         <kbd>Enter</kbd> breaks the line</span></span><button class=\"btn btn-quiet\" formaction=\"/jobs/new\" title=\"Send as a \
+         job\">",
+        &icon("jobs"),
+        "<span>As a job</span></button><button class=\"btn btn-main send\"",
         if off { " aria-disabled=\"true\">" } else { ">" },
         &icon("send"),
         "Send</button>",

@@ -3,8 +3,8 @@
 use super::icons::icon;
 
 /// Keys, and what they do. The last number says how many of them are single keys.
-const SINGLE: [(&str, &str); 4] =
-    [("N", "New chat"), ("/", "To the composer"), ("[ ]", "Newer and older chat"), ("?", "This list")];
+const SINGLE: [(&str, &str); 5] =
+    [("N", "New chat"), ("J", "Jobs"), ("/", "To the composer"), ("[ ]", "Newer and older chat"), ("?", "This list")];
 const ALWAYS: [(&str, &str); 9] = [
     ("Enter", "Send"),
     ("Shift Enter", "Break the line"),

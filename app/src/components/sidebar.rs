@@ -8,14 +8,18 @@ use super::{
     icons::{icon, small},
     words,
 };
-use crate::{domain::SessionRow, page::Theme, pages::state::Page};
+use crate::{
+    domain::SessionRow,
+    page::{PageKind, Theme},
+    pages::state::Page,
+};
 
 /// The whole sidebar.
 pub fn sidebar(page: Page) -> Erased {
     view! {
-        <nav class="side" id="side" popover="auto" aria-label="Chats">
+        <nav class="side" id="side" popover="auto" aria-label="Chats and jobs">
             <div class="side-top" inner_html=once(top)></div>
-            <ul class="side-nav" inner_html=lazy(move || new_chat(page))></ul>
+            <ul class="side-nav" inner_html=lazy(move || ways(page))></ul>
             <div class="side-list" tabindex="-1" inner_html=lazy(move || chats(page))></div>
             <div class="side-foot" inner_html=once(|| foot(page))></div>
         </nav>
@@ -36,13 +40,17 @@ fn top() -> String {
     .concat()
 }
 
-fn new_chat(page: Page) -> String {
-    let here = if page.session.with(Option::is_none) { " aria-current=\"page\">" } else { ">" };
+fn ways(page: Page) -> String {
+    let here = |here: bool| if here { " aria-current=\"page\">" } else { ">" };
+    let jobs = page.data().kind == PageKind::Jobs;
     [
         "<li><a class=\"row\" href=\"/\" data-do=\"new\"",
-        here,
+        here(!jobs && page.session.with(Option::is_none)),
         &icon("plus"),
-        "<span>New chat</span><kbd class=\"wide-only js-only\">N</kbd></a></li>",
+        "<span>New chat</span><kbd class=\"wide-only js-only\">N</kbd></a></li><li><a class=\"row\" href=\"/jobs\"",
+        here(jobs),
+        &icon("jobs"),
+        "<span>Jobs</span><kbd class=\"wide-only js-only\">J</kbd></a></li>",
     ]
     .concat()
 }

@@ -108,6 +108,9 @@ pub struct JobRow {
     pub job_id: JobId,
     pub status: JobStatus,
     pub title: String,
+    pub model: String,
+    /// The results have to fit a schema.
+    pub structured: bool,
     pub submitted_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
@@ -124,6 +127,16 @@ pub struct JobList {
     pub next: Option<String>,
 }
 
+/// All that a job's pages show; never on the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobView {
+    /// With the text of every variant that has ended, whether the others have or not.
+    pub job: Job,
+    pub prompt: String,
+    /// When each variant ended, in their order.
+    pub ended: Vec<Option<Timestamp>>,
+}
+
 impl FromJson for Value {
     fn from_json(json: &Value) -> Option<Self> {
         Some(json.clone())
@@ -135,7 +148,7 @@ from_json!(JobStatus: "QUEUED" = Queued, "RUNNING" = Running, "COMPLETE" = Compl
 from_json!(Submitted { job_id, status });
 from_json!(Variant { index, turn_id, status, chars, text, json, error });
 from_json!(Job { job_id, status, title, model, structured, submitted_at, finished_at, variants });
-from_json!(JobRow { job_id, status, title, submitted_at, finished_at, variants });
+from_json!(JobRow { job_id, status, title, model, structured, submitted_at, finished_at, variants });
 from_json!(JobList { jobs, next });
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub use content::{Piece, PieceKind};
 pub use cursor::Cursor;
 pub use event::{Outcome, Timing, TurnError, TurnEvent, Usage};
 pub use ids::{IdError, JobId, MessageId, SessionId, TurnId, UserId};
-pub use job::{Job, JobList, JobRow, JobStatus, Submitted, Variant};
+pub use job::{Job, JobList, JobRow, JobStatus, JobView, Submitted, Variant};
 pub use model::{ModelInfo, Models};
 pub use session::{Created, Empty, Message, Role, Seam, Session, SessionList, SessionPage, SessionRow, Siblings};
 pub use timestamp::Timestamp;

@@ -18,12 +18,12 @@ use crate::{
         html::{lazy, once},
         icons, keys, notices, reply, sidebar, transcript,
     },
-    page::{PageData, PageKind},
+    page::{Fixed, PageData, PageKind},
 };
 use state::Page;
 
 /// Everything inside `body`, the same on the server and in the browser.
-pub fn app(data: &Arc<PageData>) -> Erased {
+pub fn app(data: &Arc<PageData>, fixed: &Fixed) -> Erased {
     let page = Page::new(data);
     // Runs in the browser only: once the page is hydrated, and again whenever the chat has another title.
     Effect::new(move |started: Option<()>| {
@@ -35,20 +35,27 @@ pub fn app(data: &Arc<PageData>) -> Erased {
     });
     let (main, dock) = match data.kind {
         PageKind::NotFound => (not_found(), None),
+        PageKind::Jobs => (jobs(fixed), None),
         PageKind::Live => (chat(page), None),
-        PageKind::New | PageKind::Chat => (chat(page), Some(composer::composer(page))),
+        PageKind::New | PageKind::Chat => (chat(page), Some(composer::composer(page, &fixed.draft))),
     };
-    let notices = once(|| [notices::simulator(page), notices::deleted(page), reply::running(page)].concat());
+    let bar = match data.kind {
+        PageKind::Jobs => bar::fixed(fixed),
+        _ => bar::bar(page),
+    };
+    let notices = once(|| {
+        [notices::simulator(page), notices::deleted(page), reply::running(page), fixed.notice.clone()].concat()
+    });
     let skip = match data.kind {
         PageKind::Chat | PageKind::Live => "Skip to the conversation",
-        PageKind::New | PageKind::NotFound => "Skip to the page",
+        PageKind::New | PageKind::Jobs | PageKind::NotFound => "Skip to the page",
     };
     view! {
         <a class="skip" href="#main">{skip}</a>
         <svg class="sprite" aria-hidden="true" inner_html=icons::sprite()></svg>
         {sidebar::sidebar(page)}
         <div class="main">
-            {bar::bar(page)}
+            {bar}
             <div inner_html=notices></div>
             {main}
             {dock}
@@ -71,6 +78,12 @@ fn chat(page: Page) -> Erased {
         </main>
     }
     .erase()
+}
+
+/// What the server alone renders.
+fn jobs(fixed: &Fixed) -> Erased {
+    let main = once(|| fixed.main.clone());
+    view! { <div class="as-is" inner_html=main></div> }.erase()
 }
 
 /// Not there, or not yours: never told apart.

@@ -209,6 +209,7 @@ impl Page {
         }
         let title = match data.kind {
             PageKind::NotFound => "Not here".to_owned(),
+            PageKind::Jobs => "Jobs".to_owned(),
             _ => page.map_or_else(|| "New chat".to_owned(), |p| p.session.title.clone()),
         };
         let elsewhere = running.is_some() && !list.iter().any(|t| matches!(t.reply, Some(Reply::Live(_))));

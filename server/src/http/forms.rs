@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use app::{domain::SessionId, error::Code, page::Deleted};
+use app::{
+    domain::{JobId, SessionId},
+    error::Code,
+    page::Deleted,
+};
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -85,6 +89,9 @@ pub fn back(headers: &HeaderMap) -> String {
         let uri = referer.parse::<Uri>().ok().filter(|_| origin::names_host(referer, host))?;
         if uri.path() == "/admin" || uri.path().starts_with("/admin/") {
             return Some(uri.path().to_owned()).filter(|path| is_path(path));
+        }
+        if let Some(job) = uri.path().strip_prefix("/jobs/") {
+            return Some(format!("/jobs/{}", job.parse::<JobId>().ok()?));
         }
         let id: SessionId = uri.path().strip_prefix("/c/")?.trim_end_matches("/live").parse().ok()?;
         Some(format!("/c/{id}"))

@@ -32,12 +32,16 @@ const ALWAYS: [(HeaderName, &str); 5] = [
 /// What an answer says that is no page: nothing in it is ever to run, load or be framed.
 const INERT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// A page's policy. `img-src https:` is for a picture that the person asked for with a click: the Markdown renderer
+/// The policy of an answer that has one of its own, in its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy(pub &'static str);
+
+/// A page's policy. `frame-src` is for the previews of variants; nothing else of ours lets itself be framed. `img-src https:` is for a picture that the person asked for with a click: the Markdown renderer
 /// itself never makes one.
 fn page_policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
-         connect-src 'self'; img-src 'self' data: https:; font-src 'self'; manifest-src 'self'; form-action 'self'; \
+         connect-src 'self'; frame-src 'self'; img-src 'self' data: https:; font-src 'self'; manifest-src 'self'; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
     )
 }
@@ -52,8 +56,15 @@ pub async fn layer(mut req: Request, next: Next) -> Response {
     let streams = res.extensions().get::<Streams>().is_some();
     let html = content_type(res.headers()).starts_with("text/html");
     let events = content_type(res.headers()).starts_with("text/event-stream");
+    let own = res.extensions().get::<Policy>().copied();
     let headers = res.headers_mut();
-    let policy = if html { HeaderValue::from_str(&page_policy(&nonce)).ok() } else { None };
+    let policy = if let Some(Policy(own)) = own {
+        Some(HeaderValue::from_static(own))
+    } else if html {
+        HeaderValue::from_str(&page_policy(&nonce)).ok()
+    } else {
+        None
+    };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy.unwrap_or(HeaderValue::from_static(INERT)));
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));

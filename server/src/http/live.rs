@@ -8,7 +8,7 @@ use std::{collections::VecDeque, convert::Infallible};
 use app::{
     domain::{Cursor, MessageId, Seam, SessionId, TurnEvent, TurnId},
     markdown,
-    page::{LIVE_MARKER, PageKind},
+    page::{Fixed, LIVE_MARKER, PageKind},
     shell,
     sse::{EventStream, Frame},
 };
@@ -46,7 +46,7 @@ pub async fn handler(
     let session_id = session.session.session_id;
     let Some(turn) = session.active_turn else { return forms::see_other(&format!("/c/{session_id}")) };
     let (data, _) = page.data(PageKind::Live, Some(session)).await;
-    let html = match page.render(data).await {
+    let html = match page.render(data, &Fixed::default()).await {
         Ok(html) => html,
         Err(error) => return errors::page(&error, &page.asker.request_id, &page.state.assets),
     };

@@ -4,9 +4,9 @@ use std::{str::FromStr, sync::Arc};
 
 use app::{
     backend::SharedBackend,
-    domain::{MessageId, SessionId, SessionList, SessionPage},
+    domain::{JobId, JobView, MessageId, SessionId, SessionList, SessionPage},
     error::{ApiError, Code},
-    page::{Fresh, PageData, PageKind},
+    page::{Fixed, Fresh, PageData, PageKind},
 };
 use axum::{
     body::Body,
@@ -36,6 +36,9 @@ struct Query {
     via: Option<String>,
     page: Option<String>,
     deleted: Option<SessionId>,
+    /// A variant whose text begins a new chat.
+    job: Option<JobId>,
+    variant: Option<u32>,
 }
 
 impl Query {
@@ -47,6 +50,8 @@ impl Query {
                 "via" => all.via = Some(value.into_owned()),
                 "page" => all.page = Some(value.into_owned()),
                 "deleted" => all.deleted = value.parse().ok(),
+                "job" => all.job = value.parse().ok(),
+                "v" => all.variant = value.parse().ok(),
                 _ => {}
             }
         }
@@ -61,7 +66,11 @@ pub async fn new(
     Extension(nonce): Extension<CspNonce>,
     req: Request,
 ) -> Response {
-    PageRequest::new(state, asker, nonce, &req).answer(PageKind::New, None).await
+    let page = PageRequest::new(state, asker, nonce, &req);
+    match page.draft().await {
+        Ok(draft) => page.answer(PageKind::New, None, &Fixed { draft, ..Fixed::default() }).await,
+        Err(error) => page.refuse(error).await,
+    }
 }
 
 /// `/c/{id}`: a chat.
@@ -74,7 +83,7 @@ pub async fn chat(
 ) -> Response {
     let page = PageRequest::new(state, asker, nonce, &req);
     match page.session(&id).await {
-        Ok(session) => page.answer(PageKind::Chat, Some(session)).await,
+        Ok(session) => page.answer(PageKind::Chat, Some(session), &Fixed::default()).await,
         Err(error) => page.refuse(error).await,
     }
 }
@@ -90,7 +99,7 @@ pub async fn fallback(
     if path == "/api" || path.starts_with("/api/") {
         return errors::respond(ApiError::new(Code::NotFound, "There is no such endpoint."), &asker.request_id);
     }
-    PageRequest::new(state, asker, nonce, &req).answer(PageKind::NotFound, None).await
+    PageRequest::new(state, asker, nonce, &req).answer(PageKind::NotFound, None, &Fixed::default()).await
 }
 
 impl PageRequest {
@@ -116,22 +125,35 @@ impl PageRequest {
         self.backend().get_session(id, None, None).await
     }
 
+    /// What a new chat begins with: nothing, or the text of a variant.
+    async fn draft(&self) -> Result<String, ApiError> {
+        let (Some(id), Some(index)) = (self.query.job, self.query.variant) else { return Ok(String::new()) };
+        let view = self.job(id).await?;
+        let variant = view.job.variants.into_iter().find(|v| v.index == index);
+        variant.and_then(|v| v.text).ok_or_else(ApiError::not_found)
+    }
+
+    /// A job as its pages show it. Nothing can be a new user's.
+    pub(super) async fn job(&self, id: JobId) -> Result<JobView, ApiError> {
+        if self.asker.new { Err(ApiError::not_found()) } else { self.backend().view_job(id).await }
+    }
+
     /// The page of a session that cannot be shown.
     pub(super) async fn refuse(&self, error: ApiError) -> Response {
         match error.code {
-            Code::NotFound => self.answer(PageKind::NotFound, None).await,
+            Code::NotFound => self.answer(PageKind::NotFound, None, &Fixed::default()).await,
             _ => errors::page(&error, &self.asker.request_id, &self.state.assets),
         }
     }
 
-    async fn answer(&self, kind: PageKind, page: Option<SessionPage>) -> Response {
+    pub(super) async fn answer(&self, kind: PageKind, page: Option<SessionPage>, fixed: &Fixed) -> Response {
         let (data, failed) = self.data(kind, page).await;
         let status = match (kind, failed) {
             (PageKind::NotFound, _) => StatusCode::NOT_FOUND,
             (_, Some(code)) => StatusCode::from_u16(code.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
             (_, None) => StatusCode::OK,
         };
-        match self.render(data).await {
+        match self.render(data, fixed).await {
             Ok(html) => (status, Html(html)).into_response(),
             Err(error) => errors::page(&error, &self.asker.request_id, &self.state.assets),
         }
@@ -153,7 +175,7 @@ impl PageRequest {
             models: models.unwrap_or_default(),
             simulator: self.state.simulator,
             theme: theme::of(&self.headers),
-            tz: zone(&self.headers),
+            tz: self.tz(),
             now: self.state.clock.now(),
             fresh: Fresh { session_id: self.state.clock.session_id(), turn_id: self.state.clock.turn_id() },
             error: self.query.error.or(failed),
@@ -164,12 +186,28 @@ impl PageRequest {
         (data, failed)
     }
 
+    /// Minutes east of UTC where the person is.
+    pub(super) fn tz(&self) -> i32 {
+        zone(&self.headers)
+    }
+
+    /// What a plain form that led here ran into.
+    pub(super) fn error(&self) -> Option<Code> {
+        self.query.error
+    }
+
+    /// Which page of a list.
+    pub(super) fn page(&self) -> Option<&str> {
+        self.query.page.as_deref()
+    }
+
     /// The document.
-    pub(super) async fn render(&self, data: PageData) -> Result<String, ApiError> {
+    pub(super) async fn render(&self, data: PageData, fixed: &Fixed) -> Result<String, ApiError> {
+        let fixed = fixed.clone();
         let (data, assets, nonce) = (Arc::new(data), self.state.assets.clone(), self.nonce.0.clone());
         let render = leptos_axum::render_app_async_with_context(
             move || provide_context(Nonce::from_value(nonce.clone())),
-            move || app::shell::shell(data.clone(), assets.clone()),
+            move || app::shell::shell(data.clone(), &fixed, assets.clone()),
         );
         let body = render(Request::new(Body::empty())).await.into_body();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| ApiError::internal())?;

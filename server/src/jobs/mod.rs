@@ -3,6 +3,7 @@
 mod handle;
 mod status;
 mod submit;
+mod view;
 mod webhook;
 pub mod worker;
 

@@ -170,6 +170,8 @@ impl Jobs {
                 status: JobStatus::of(variants.iter().copied(), job.cancelled),
                 finished_at: job.finished_at(),
                 title: job.title,
+                model: job.model,
+                structured: job.structured,
                 submitted_at: job.submitted_at,
                 variants,
             }

@@ -21,6 +21,7 @@ async fn a_page_runs_only_what_carries_its_own_nonce() {
             "script-src 'self' 'nonce' 'wasm-unsafe-eval'",
             "style-src 'self' 'nonce'",
             "connect-src 'self'",
+            "frame-src 'self'",
             "img-src 'self' data: https:",
             "form-action 'self'",
             "base-uri 'none'",

@@ -9,6 +9,7 @@ mod cookies;
 mod files;
 mod forms;
 mod headers;
+mod jobs;
 mod live;
 mod pace;
 mod pages;

@@ -13,8 +13,9 @@ use std::{
 use app::{
     backend::{Backend, Fut, SendRequest, SubmitRequest},
     domain::{
-        Created, Cursor, Job, JobId, JobList, JobStatus, Message, MessageId, ModelInfo, Models, Outcome, Role, Session,
-        SessionId, SessionList, SessionPage, SessionRow, Submitted, Timestamp, TurnEvent, TurnId, Usage, UserId,
+        Created, Cursor, Job, JobId, JobList, JobStatus, JobView, Message, MessageId, ModelInfo, Models, Outcome, Role,
+        Session, SessionId, SessionList, SessionPage, SessionRow, Submitted, Timestamp, TurnEvent, TurnId, Usage,
+        UserId,
     },
     error::ApiError,
     sse::{EventStream, Frame},
@@ -49,6 +50,7 @@ pub(crate) struct Script {
     /// What a plain form deletes.
     pub(crate) deletes: Option<(SessionId, String)>,
     pub(crate) sessions: HashMap<SessionId, (UserId, SessionPage)>,
+    pub(crate) jobs: HashMap<JobId, (UserId, JobView)>,
     /// One for each stream that is asked for; then there are none.
     pub(crate) streams: VecDeque<mpsc::UnboundedReceiver<Frame>>,
     pub(crate) asked: Vec<String>,
@@ -155,6 +157,12 @@ impl Backend for Fake {
     }
     fn list_jobs(&self, page: Option<String>) -> Fut<JobList> {
         self.answer(format!("jobs {page:?}"), |_, _| Ok(JobList::default()))
+    }
+    fn view_job(&self, job: JobId) -> Fut<JobView> {
+        self.answer(format!("view {job}"), |script, user| {
+            let found = script.jobs.get(&job).filter(|(owner, _)| *owner == user);
+            found.map(|(_, view)| view.clone()).ok_or_else(ApiError::not_found)
+        })
     }
     fn cancel_job(&self, job: JobId) -> Fut<()> {
         self.answer(format!("cancel {job}"), |_, _| Ok(()))

@@ -166,7 +166,12 @@ fn sources(prompt: &Prompt, at: usize, before: u64) -> (Source, Vec<Source>) {
         return (Source::Fixed(text), Vec::new());
     }
     let said = prompt.messages.get(at).map(|said| script::strip(&said.text)).unwrap_or_default();
-    let usual = |variant| Source::Fixed(words::usual(&said, variant));
+    if prompt.script.echo {
+        return (Source::Fixed(Text::of(&said)), Vec::new());
+    }
+    let usual = |variant| {
+        Source::Fixed(if prompt.script.html { words::page(&said, variant) } else { words::usual(&said, variant) })
+    };
     (usual(before), (1..words::VARIANTS).map(|other| usual(before + other)).collect())
 }
 

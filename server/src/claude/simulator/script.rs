@@ -1,7 +1,7 @@
 //! The script language: what a test, or a person who plays, asks of the simulator.
 //!
 //! `tokens=N rate=N ttft=MS seed=N vary think=N fault=KIND@N status=N retry-after=S times=K stop=REASON utf8 bytes=N
-//! markdown seam=KIND misfit prefill unknown=N`, in the header `x-sim` or in a line `/sim …` of a user message.
+//! markdown html echo seam=KIND misfit prefill unknown=N`, in the header `x-sim` or in a line `/sim …` of a user message.
 
 use std::{str::FromStr, time::Duration};
 
@@ -80,6 +80,10 @@ pub struct Script {
     pub bytes: Option<usize>,
     /// Headings, lists, tables, code.
     pub markdown: bool,
+    /// A page in HTML.
+    pub html: bool,
+    /// The reply is the message itself, without the script.
+    pub echo: bool,
     pub seam: Seam,
     /// A structured reply does not fit its schema; with `times` so many of a conversation.
     pub misfit: bool,
@@ -107,6 +111,8 @@ impl Default for Script {
             utf8: false,
             bytes: None,
             markdown: false,
+            html: false,
+            echo: false,
             seam: Seam::default(),
             misfit: false,
             prefill: false,
@@ -159,6 +165,8 @@ impl Script {
             ("vary", "") => self.vary = true,
             ("utf8", "") => self.utf8 = true,
             ("markdown", "") => self.markdown = true,
+            ("html", "") => self.html = true,
+            ("echo", "") => self.echo = true,
             ("prefill", "") => self.prefill = true,
             ("misfit", "") => self.misfit = true,
             ("tokens", _) => self.tokens = Some(number(value, MOST_TOKENS)?),
@@ -224,7 +232,7 @@ mod tests {
     #[test]
     fn every_word() {
         let source = "tokens=9 rate=0 ttft=20 seed=3 vary think=4 fault=reset@7 status=529 retry-after=2 times=1 \
-                      stop=refusal utf8 bytes=5 markdown seam=greet misfit prefill unknown=8";
+                      stop=refusal utf8 bytes=5 markdown html echo seam=greet misfit prefill unknown=8";
         let want = Script {
             source: source.to_owned(),
             tokens: Some(9),
@@ -241,6 +249,8 @@ mod tests {
             utf8: true,
             bytes: Some(5),
             markdown: true,
+            html: true,
+            echo: true,
             seam: Seam::Greet,
             misfit: true,
             prefill: true,

@@ -214,6 +214,38 @@ pub fn usual(prompt: &str, variant: u64) -> Text {
     Text::of(&format!("{opening}\n\n{middle}\n\n{closing}"))
 }
 
+/// A landing page about the prompt's first words, in HTML.
+#[must_use]
+pub fn page(prompt: &str, variant: u64) -> Text {
+    let topic = topic(prompt);
+    let (paper, ink, accent) = match variant % VARIANTS {
+        0 => ("#eef3f6", "#17324a", "#2f7ea8"),
+        1 => ("#0f2233", "#ffffff", "#f4c95d"),
+        2 => ("#fbf7ef", "#3b2f1e", "#b4532a"),
+        _ => ("#f2f5ee", "#1e3326", "#2f7a4f"),
+    };
+    let (headline, words, button) = match variant % VARIANTS {
+        0 => (
+            "Know the water before you are in it",
+            "Tide, swell and temperature for your cove, on one page.",
+            "Start a log",
+        ),
+        1 => ("High water tomorrow: 06:42", "You will be home before the school run.", "Show me my cove"),
+        2 => ("Swim when the sea is ready", "Slack water in bold, yesterday beside today.", "See this week"),
+        _ => ("The sea keeps a timetable", "We write it out for the cove you swim in.", "Open the notebook"),
+    };
+    Text::of(&format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{headline}</title>\n<style>\n  body \
+         {{ margin: 0; padding: 12vh 8vw; background: {paper}; color: {ink}; font: 18px/1.6 Georgia, serif; }}\n  h1 {{ \
+         font-size: 2.6rem; line-height: 1.1; margin: 0 0 1rem; }}\n  .button {{ display: inline-block; padding: 12px 20px; \
+         background: {accent}; color: {paper}; font-weight: 700; }}\n  small {{ opacity: 0.8; }}\n</style>\n</head>\n<body>\n\
+         <h1>{headline}</h1>\n<p>{words}</p>\n<ul>\n  <li><b>High water, to the minute.</b> For 2,100 beaches and \
+         coves.</li>\n  <li><b>Your own notes.</b> Where the ladder is slippery, which steps the sand has covered.</li>\n  \
+         <li><b>Works without signal.</b> Seven days are kept on the phone.</li>\n</ul>\n<p><span \
+         class=\"button\">{button}</span></p>\n<p><small>Made up by the simulator about: {topic}</small></p>\n</body>\n</html>\n"
+    ))
+}
+
 /// The prompt's first words, without what Markdown would take for its own.
 fn topic(prompt: &str) -> String {
     let plain: String =
