@@ -42,12 +42,12 @@ export default defineConfig({
     },
     {
       name: 'phone',
-      testMatch: ['phone.spec.js', 'accessible.spec.js'],
+      testMatch: ['phone.spec.js', 'accessible.spec.js', 'admin.spec.js'],
       use: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
     },
     {
       name: 'nojs',
-      testMatch: ['nojs.spec.js'],
+      testMatch: ['nojs.spec.js', 'admin.spec.js'],
       use: { viewport: { width: 1440, height: 900 }, javaScriptEnabled: false },
     },
   ],

@@ -75,6 +75,10 @@ pub trait Backend: Send + Sync + 'static {
     fn list_jobs(&self, page: Option<String>) -> Fut<JobList>;
     fn cancel_job(&self, job: JobId) -> Fut<()>;
     fn retry_job(&self, job: JobId) -> Fut<()>;
+    /// About how many replies the day's budget still gives, once that is few.
+    fn replies_left(&self) -> Fut<Option<u32>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// As it is put into Leptos's context.

@@ -71,6 +71,8 @@ pub struct PageData {
     pub deleted: Option<Deleted>,
     /// `?via=` was given: this is not necessarily the newest branch.
     pub via: bool,
+    /// About how many replies are left today, once that is few.
+    pub left: Option<u32>,
 }
 
 /// What of a page only the server renders. The browser hydrates around it, and needs neither its data nor its code.
@@ -97,4 +99,4 @@ from_json!(PageKind: "new" = New, "chat" = Chat, "live" = Live, "jobs" = Jobs, "
 from_json!(Theme: "system" = System, "light" = Light, "dark" = Dark);
 from_json!(Fresh { session_id, turn_id });
 from_json!(Deleted { session_id, title });
-from_json!(PageData { kind, page, sessions, models, simulator, theme, tz, now, fresh, error, deleted, via });
+from_json!(PageData { kind, page, sessions, models, simulator, theme, tz, now, fresh, error, deleted, via, left });

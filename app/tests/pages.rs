@@ -72,6 +72,7 @@ fn data(kind: PageKind) -> PageData {
         active_turn: None,
     };
     PageData {
+        left: None,
         kind,
         page: None,
         sessions: SessionList {
@@ -131,7 +132,13 @@ there by 06:00, when the warehouse opens.\n\n```sql\nselect c.id, c.name from cu
 both with `cmp`.\n2. Night two\n\n- [x] Compare both files\n- [ ] Ship the new one\n";
 
 fn html(data: PageData) -> String {
-    let assets = Assets { js: "/a.js".into(), wasm: "/a.wasm".into(), boot: "/boot.js".into(), css: "/a.css".into() };
+    let assets = Assets {
+        js: "/a.js".into(),
+        wasm: "/a.wasm".into(),
+        boot: "/boot.js".into(),
+        css: "/a.css".into(),
+        ..Assets::default()
+    };
     let owner = Owner::new();
     // Where the browser finds texts that are apart; nothing to see.
     let html = owner.with(|| shell(Arc::new(data), &Fixed::default(), Arc::new(assets)).to_html()).replace("<!>", "");
@@ -397,4 +404,17 @@ fn a_message_on_another_branch_names_its_parent() {
     let leaf = MessageId::from(turn(2));
     let html = html(PageData { via: true, ..chat(messages, None) });
     assert!(html.contains(&format!("name=\"parent_id\" value=\"{leaf}\"")));
+}
+
+#[test]
+fn a_budget_that_is_low_or_spent_is_said() {
+    let low = |left| html(PageData { left, ..data(PageKind::New) });
+    assert!(low(Some(8)).contains("<p>About <strong>8 replies</strong> are left today."));
+    assert!(low(Some(1)).contains("<p>About <strong>1 reply</strong> is left today."));
+    assert!(low(Some(0)).contains("Today’s budget is nearly spent."));
+    assert!(!low(None).contains("left today"));
+    let error = TurnError { code: "budget_spent".into(), message: "x".into(), retryable: true };
+    let reply = Message { error: Some(error), ..answer(2, "Half of it", Outcome::Stopped) };
+    let html = html(chat(vec![question(1, "Q", "2026-11-24T10:38:00Z"), reply], None));
+    assert!(html.contains("Today’s budget is spent, so the reply stops here.</strong> What was written is kept."));
 }

@@ -101,8 +101,10 @@ export const test = base.extend({
   },
 
   /** Fails on any accessibility fault that axe finds in the page as it is now. */
-  axe: async ({ page }, use) => {
+  axe: async ({ page, javaScriptEnabled }, use) => {
     await use(async (what = 'this page') => {
+      // It is a script itself.
+      if (javaScriptEnabled === false) return;
       const { violations } = await new AxeBuilder({ page }).analyze();
       const faults = violations.map((v) => `${v.id}: ${v.help} at ${v.nodes.map((n) => n.target.join(' ')).join(' | ')}`);
       expect(faults, `axe on ${what}`).toEqual([]);

@@ -1,5 +1,5 @@
 // The built server as a child process: its own port, its own data, killed by its own id.
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -13,6 +13,13 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const binary = process.env.OUTLAST_BIN ?? path.join(root, 'dist/outlast');
 const site = process.env.OUTLAST_SITE ?? path.join(root, 'dist/site');
 export const artifacts = path.join(root, 'end2end/artifacts');
+
+/** What the configuration takes for a secret, as `outlast hash` prints it. */
+export function hash(secret) {
+  const { stdout, stderr, status } = spawnSync(binary, ['hash'], { input: `${secret}\n`, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`outlast hash failed: ${stderr}`);
+  return stdout.trim();
+}
 
 /** A port that was free a moment ago. */
 export async function freePort() {

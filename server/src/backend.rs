@@ -155,6 +155,11 @@ impl Backend for RequestBackend {
         })
     }
 
+    fn replies_left(&self) -> Fut<Option<u32>> {
+        let (chat, user) = (self.chat.clone(), self.user);
+        Box::pin(async move { Ok(chat.replies_left(user).await) })
+    }
+
     fn stop(&self, turn: TurnId) -> Fut<()> {
         let (chat, user, form) = (self.chat.clone(), self.user, self.form.clone());
         chat.stop_here(user, turn);
@@ -172,7 +177,14 @@ impl Backend for RequestBackend {
 
     fn submit_job(&self, submit: SubmitRequest) -> Fut<Submitted> {
         let (jobs, user, form, answer) = (self.jobs.clone(), self.user, self.form.clone(), self.answer.clone());
+        let chat = self.chat.clone();
         detached(async move {
+            // The same job again is the same job, whatever has been spent meanwhile.
+            if let Err(refused) = chat.admit_job(user).await
+                && jobs.status(user, submit.job_id).await.is_err()
+            {
+                return Err(refused);
+            }
             let submitted = jobs.submit(user, submit).await?;
             answer.accepted(format!("/api/jobs/status?job_id={}", submitted.job_id));
             if let Some(form) = form {

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use app::domain::TurnId;
 
 use crate::{
+    auth::password,
     config::{Config, LogFormat},
     operator, serve, telemetry,
 };
@@ -52,6 +53,29 @@ pub fn doctor() -> Result<(), String> {
 pub fn turn(id: TurnId, text: bool) -> Result<(), String> {
     telemetry::aside();
     run(operator::turn(Config::from_env().map_err(|e| e.to_string())?, id, text))
+}
+
+/// Reads a secret from the first line of what comes in, and prints its PHC string.
+///
+/// # Errors
+/// One line that says why it cannot be taken.
+pub fn hash() -> Result<(), String> {
+    use std::io::{self, IsTerminal};
+    if io::stdin().is_terminal() {
+        eprintln!("The secret, then Enter (it is shown as you type; to keep it off the screen, pipe it in):");
+    }
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(|e| format!("the secret cannot be read ({e})"))?;
+    // As the sign-in takes it: space at either end is nobody's secret.
+    let secret = line.trim();
+    if secret.chars().count() < 8 {
+        return Err("a secret needs 8 characters or more; a few words that you make up are best".to_owned());
+    }
+    if secret.len() > password::LONGEST {
+        return Err(format!("a secret has {} bytes at most", password::LONGEST));
+    }
+    println!("{}", password::hash(secret).ok_or("the secret cannot be hashed")?);
+    Ok(())
 }
 
 /// The Messages API simulator alone.

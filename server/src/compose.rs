@@ -16,7 +16,7 @@ use crate::{
     serve::StartError,
     state::{BackendFactory, RequestContext},
     storage::{Keys, Store, StoreConfig},
-    turn::{TurnConfig, Turns},
+    turn::{TurnConfig, Turns, budget::Budget},
 };
 
 /// Most tokens of a reply, unless the configuration or the model says less.
@@ -28,6 +28,7 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 pub struct Composed {
     pub backend: BackendFactory,
     pub turns: Turns,
+    pub store: Store,
     pub jobs: Jobs,
     pub queue: Queue,
     /// This process answers with its own simulator.
@@ -112,6 +113,9 @@ pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result
             resident: !config.lambda,
         },
     );
+    if let Some(budget) = Budget::new(store.clone(), clock.clone(), config.caps) {
+        turns.set_budget(budget);
+    }
     let chat = ChatConfig {
         model: config.claude.model.clone(),
         max_tokens: config.claude.max_tokens.map_or(MAX_TOKENS, u64::from),
@@ -122,6 +126,7 @@ pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result
         retention_days: config.store.retention_days.into(),
         prompt_chars: config.limits.max_prompt_chars,
         title_chars: config.limits.max_title_chars,
+        running: config.pace.running,
     };
     let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), clock.clone(), chat);
     let given = config.jobs.webhook_secret.clone();
@@ -129,6 +134,7 @@ pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result
         secret: given.unwrap_or_else(|| secret::derive(signing, "webhooks")),
         private_webhooks: config.jobs.private_webhooks,
     };
+    let kept = store.clone();
     let jobs = Jobs::new(store, turns.clone(), chat.clone(), queue.clone(), clock.clone(), &jobs_config);
     let (chats, all) = (chat, jobs.clone());
     let backend: BackendFactory =
@@ -136,6 +142,7 @@ pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result
     Ok(Composed {
         backend,
         turns,
+        store: kept,
         jobs,
         queue,
         simulator,

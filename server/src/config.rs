@@ -2,11 +2,13 @@
 //!
 //! One struct a concern. [`VARIABLES`] is the same table as the README's; a test compares the two.
 
+mod access;
 mod read;
 mod variables;
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
+pub use access::{Access, Caps, Pace};
 pub use read::ConfigError;
 use read::Reader;
 pub use variables::{VARIABLES, Variable};
@@ -178,6 +180,9 @@ pub struct Config {
     pub store: Store,
     pub claude: Claude,
     pub signing: Signing,
+    pub access: Access,
+    pub caps: Caps,
+    pub pace: Pace,
     pub turn: Turn,
     pub jobs: Jobs,
     pub limits: Limits,
@@ -212,12 +217,16 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let env = Reader::new(&lookup);
         let lambda = env.get("AWS_LAMBDA_FUNCTION_NAME").is_some();
+        let addr = env.listen(lambda)?;
         Ok(Self {
             lambda,
-            listen: Listen { addr: env.listen(lambda)? },
+            listen: Listen { addr },
             store: env.store(lambda)?,
             claude: env.claude(lambda)?,
             signing: env.signing(lambda)?,
+            access: env.access(lambda)?,
+            caps: env.caps(lambda)?,
+            pace: env.pace(lambda || !addr.ip().is_loopback())?,
             turn: env.turn()?,
             jobs: env.jobs()?,
             limits: env.limits()?,

@@ -1,5 +1,6 @@
 //! Outlast's server: one library; the binary only parses and dispatches.
 
+pub mod admin;
 pub mod auth;
 pub mod backend;
 pub mod chat;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod http;
 pub mod jobs;
 pub mod operator;
+pub mod prices;
 pub mod queue;
 pub mod report;
 pub mod router;

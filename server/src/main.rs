@@ -17,6 +17,7 @@ commands:
   init                               create the table, and queues where they are configured; may be repeated
   doctor                             check configuration, store, queue and Claude; list abandoned turns
   turn ID [--text]                   what happened to a turn, by its log; with its text only if asked
+  hash                               read a secret, and print what the configuration takes for it
 
 options:
   --help      this text
@@ -33,6 +34,7 @@ enum Command {
     Worker,
     Doctor,
     Turn { id: TurnId, text: bool },
+    Hash,
     Say(String),
 }
 
@@ -64,6 +66,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
             let id = id.parse().map_err(|_| format!("{id:?} is no turn's id: those have 26 letters and digits"))?;
             Ok(Command::Turn { id, text })
         }
+        (Some("hash"), _) => Ok(Command::Hash),
         (Some(name), _) => Err(format!("there is no command {name:?}; --help lists them").into()),
     }
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         }
         Command::Serve => command::serve(),
         Command::Init => command::init(),
+        Command::Hash => command::hash(),
         Command::Worker => command::worker(),
         Command::Doctor => command::doctor(),
         Command::Turn { id, text } => command::turn(id, text),
@@ -104,6 +108,7 @@ mod tests {
         assert_eq!(parsed(&[]), Ok(Command::Serve));
         assert_eq!(parsed(&["serve"]), Ok(Command::Serve));
         assert_eq!(parsed(&["init"]), Ok(Command::Init));
+        assert_eq!(parsed(&["hash"]), Ok(Command::Hash));
         let addr = "127.0.0.1:4000".parse().unwrap();
         assert_eq!(parsed(&["simulate", "--addr", "127.0.0.1:4000"]), Ok(Command::Simulate(addr)));
         assert_eq!(parsed(&["doctor"]), Ok(Command::Doctor));

@@ -6,7 +6,7 @@
 //! 3. `catch_panic`: a 500 instead of a broken connection.
 //! 4. `origin`: another site's POST ends here, before anything is read or anybody known.
 //! 5. then `/healthz` and the site's files, which know no user;
-//! 6. or `identify`, and behind it pages and API.
+//! 6. or `identify`, which lets nobody past but to `/sign-in` where a code is asked for, and behind it pages and API.
 
 use axum::{
     Router,
@@ -17,25 +17,58 @@ use axum::{
 };
 
 use crate::{
-    http::{access_log, api, assets, errors, events, headers, health, identify, jobs, live, origin, pages, theme},
+    http::{
+        access_log, admin, api, assets, errors, events, headers, health, identify, jobs, live, origin, pages, sign_in,
+        theme,
+    },
     state::{RequestId, SharedState},
 };
+
+/// Routes, and the list of their paths, from one table: who goes through the list misses none.
+macro_rules! routes {
+    ($(#[$doc:meta])* $list:ident, $routes:ident: $($path:literal => $route:expr,)*) => {
+        $(#[$doc])*
+        pub const $list: &[&str] = &[$($path),*];
+
+        fn $routes() -> Router<SharedState> {
+            Router::new()$(.route($path, $route))*
+        }
+    };
+}
+
+routes! {
+    /// The paths that know who asks, but for the API's, which are `app::api::ENDPOINTS`.
+    PAGES, page_routes:
+    "/" => get(pages::new),
+    "/c/{id}" => get(pages::chat),
+    "/c/{id}/live" => get(live::handler),
+    "/jobs" => get(jobs::list).post(jobs::submit).fallback(get_or_post),
+    "/jobs/new" => get(jobs::new).post(jobs::draft).fallback(get_or_post),
+    "/jobs/{id}" => get(jobs::job),
+    "/jobs/{id}/zip" => get(jobs::zip),
+    "/jobs/{id}/{index}/text" => get(jobs::text),
+    "/jobs/{id}/{index}/preview" => get(jobs::preview),
+    "/sign-in" => get(sign_in::show).post(sign_in::enter).fallback(get_or_post),
+    "/theme" => post(theme::choose).fallback(only_post),
+}
+
+routes! {
+    /// The paths that are for admins only.
+    ADMIN, admin_routes:
+    "/admin" => get(admin::list),
+    "/admin/sessions/{id}" => get(admin::session),
+    "/admin/audit" => get(admin::audit),
+    "/admin/sign-out" => post(admin::sign_out).fallback(only_post),
+    "/admin/sign-out-everywhere" => post(admin::sign_out_everywhere).fallback(only_post),
+    "/admin/{*rest}" => get(admin::missing),
+}
 
 /// The whole service.
 pub fn router(state: SharedState) -> Router {
     // Once a process; a second router finds it done.
     let _ = any_spawner::Executor::init_tokio();
-    let known = Router::new()
-        .route("/", get(pages::new))
-        .route("/c/{id}", get(pages::chat))
-        .route("/c/{id}/live", get(live::handler))
-        .route("/jobs", get(jobs::list).post(jobs::submit))
-        .route("/jobs/new", get(jobs::new).post(jobs::draft))
-        .route("/jobs/{id}", get(jobs::job))
-        .route("/jobs/{id}/zip", get(jobs::zip))
-        .route("/jobs/{id}/{index}/text", get(jobs::text))
-        .route("/jobs/{id}/{index}/preview", get(jobs::preview))
-        .route("/theme", post(theme::choose).fallback(only_post))
+    let known = page_routes()
+        .merge(admin_routes().layer(from_fn_with_state(state.clone(), admin::guard)))
         .route("/api/{*path}", any(api::handler))
         .fallback(pages::fallback)
         .method_not_allowed_fallback(only_get)
@@ -60,6 +93,10 @@ async fn only_get(req: Request) -> Response {
 
 async fn only_post(req: Request) -> Response {
     refuse(&req, "POST")
+}
+
+async fn get_or_post(req: Request) -> Response {
+    refuse(&req, "GET, POST")
 }
 
 fn refuse(req: &Request, allowed: &'static str) -> Response {

@@ -5,13 +5,20 @@ use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc};
 use tokio::{net::TcpListener, signal::unix};
 
 use crate::{
-    auth::{identity::Identity, secret},
+    admin::Admin,
+    auth::{
+        door::Door,
+        identity::Identity,
+        password::{self, Hashed},
+        secret,
+    },
     clock::Clock,
     compose,
-    config::{Config, Secret, Signing, Store},
+    config::{Config, Secret, Signing, Store, StoreKind},
     http::{
         assets,
         connection::{self, Patience},
+        pace::Paces,
     },
     jobs::worker,
     queue::Queue,
@@ -75,11 +82,16 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
     let identity = Identity::new(&secrets[0], &secrets[1..], clock.clone());
     let parts = compose::compose(&config, &clock, &secrets[0]).await?;
     let simulator = parts.simulator;
+    let admin_hash = admin_hash(&config)?;
     let reporter = Arc::new(Reporter::new(parts.turns.clone(), clock.clone(), config.log));
     let at_requests = Arc::clone(&reporter);
     let after_request: Option<AfterRequest> = config.lambda.then(|| Arc::new(move || at_requests.if_due()) as _);
     let state = AppState {
         identity,
+        door: Door::new(config.access.code.clone(), admin_hash),
+        admin: Some(Admin::new(parts.store.clone(), clock.clone(), config.store.retention_days.into())),
+        lease_ms: config.turn.lease_ms,
+        pace: Paces::new(config.pace),
         clock,
         limits: config.limits,
         assets: Arc::new(site),
@@ -141,6 +153,31 @@ fn stopped() -> Result<impl Future<Output = ()>, StartError> {
         }
         tracing::info!("stopping");
     })
+}
+
+/// The admin's password: the configuration's; on a laptop one that is made up, and said once.
+fn admin_hash(config: &Config) -> Result<Option<Hashed>, StartError> {
+    if config.access.admin.is_some() || config.store.kind != StoreKind::Embedded {
+        return Ok(config.access.admin.clone());
+    }
+    let dir = &config.store.data_dir;
+    let path = dir.join(secret::ADMIN);
+    let made = std::cell::OnceCell::new();
+    let make = || {
+        let (password, hash) = password::generate()?;
+        let _ = made.set(password);
+        Some(hash)
+    };
+    let text = secret::kept(dir, secret::ADMIN, make).map_err(|e| StartError::Secret(path.clone(), e))?;
+    let hash = Hashed::parse(&text).ok_or_else(|| {
+        let fault = io::Error::new(io::ErrorKind::InvalidData, "no argon2id hash; delete it to get a new password");
+        StartError::Secret(path, fault)
+    })?;
+    // Said only if it is the one that was kept: another server may have been quicker.
+    if let Some(password) = made.into_inner().filter(|p| hash.matches(p.as_bytes())) {
+        eprintln!("The admin pages are at /admin. Their password, shown this once: {password}");
+    }
+    Ok(Some(hash))
 }
 
 /// What signs and verifies, the first of them first; never none.

@@ -9,7 +9,15 @@ use std::{
 
 use app::{backend::SharedBackend, domain::UserId, shell::Assets};
 
-use crate::{auth::identity::Identity, clock::Clock, config::Limits, http::forms::FormReply, jobs::Jobs, turn::Host};
+use crate::{
+    admin::Admin,
+    auth::{door::Door, identity::Identity},
+    clock::Clock,
+    config::Limits,
+    http::{forms::FormReply, pace::Paces},
+    jobs::Jobs,
+    turn::Host,
+};
 
 /// Joins an answer to its log line: a ULID, in the header `x-request-id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +81,14 @@ pub type AfterRequest = Arc<dyn Fn() + Send + Sync>;
 /// The router's state.
 pub struct AppState {
     pub identity: Identity,
+    /// Who is let in.
+    pub door: Door,
+    /// How fast turns may be sent.
+    pub pace: Paces,
+    /// What admins see; none where there are no admins.
+    pub admin: Option<Admin>,
+    /// A turn's log that stands still so long is abandoned. Milliseconds.
+    pub lease_ms: u64,
     pub clock: Clock,
     pub limits: Limits,
     pub assets: Arc<Assets>,

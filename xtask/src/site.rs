@@ -88,7 +88,8 @@ pub(crate) fn build(out: &Path, profile: Profile) -> Result<()> {
         ("outlast_bg.wasm", bound.wasm_mut().emit_wasm()),
         ("outlast.js", bound.js().as_bytes().to_vec()),
         ("boot.js", boot.into_bytes()),
-        ("outlast.css", stylesheet(&ws.root)?.into_bytes()),
+        ("outlast.css", stylesheet(&ws.root.join("style"))?.into_bytes()),
+        ("desk.css", stylesheet(&ws.root.join("style/desk"))?.into_bytes()),
     ];
 
     // Beside its place first, so that nobody ever finds half a site.
@@ -101,7 +102,7 @@ pub(crate) fn build(out: &Path, profile: Profile) -> Result<()> {
     fs::create_dir_all(&pkg)?;
     let mut manifest = String::new();
     let mut total = 0;
-    for ((name, bytes), kind) in files.iter().zip(["wasm", "js", "boot", "css"]) {
+    for ((name, bytes), kind) in files.iter().zip(["wasm", "js", "boot", "css", "desk"]) {
         manifest.push_str(&format!("{kind} pkg/{hash}/{name}\n"));
         fs::write(pkg.join(name), bytes)?;
         match profile {
@@ -109,7 +110,8 @@ pub(crate) fn build(out: &Path, profile: Profile) -> Result<()> {
             Profile::Release => {
                 let (br, gz) = (brotli(bytes)?, gzip(bytes)?);
                 println!("  {name:<16} {:>9} bytes {:>8} br {:>8} gz", bytes.len(), br.len(), gz.len());
-                total += br.len();
+                // The chat does without it.
+                total += if kind == "desk" { 0 } else { br.len() };
                 fs::write(pkg.join(format!("{name}.br")), br)?;
                 fs::write(pkg.join(format!("{name}.gz")), gz)?;
             }
@@ -153,11 +155,10 @@ fn compile(ws: &Workspace, profile: Profile) -> Result<std::path::PathBuf> {
     Ok(ws.target.join("wasm32-unknown-unknown").join(folder).join("frontend.wasm"))
 }
 
-/// `tokens.css`, then the other sheets by name: the order of the cascade.
-fn stylesheet(root: &Path) -> Result<String> {
-    let folder = root.join("style");
-    let mut sheets = inputs::files(&folder, &["."])?;
-    sheets.retain(|f| f.extension().is_some_and(|e| e == "css"));
+/// `tokens.css`, then the folder's other sheets by name: the order of the cascade.
+fn stylesheet(folder: &Path) -> Result<String> {
+    let mut sheets = inputs::files(folder, &["."])?;
+    sheets.retain(|f| f.extension().is_some_and(|e| e == "css") && f.parent() == Some(folder));
     sheets.sort_by_key(|f| (!f.ends_with("tokens.css"), f.clone()));
     let mut all = String::new();
     for sheet in sheets {
@@ -227,11 +228,14 @@ mod tests {
     #[test]
     fn the_tokens_lead_the_cascade() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("style")).unwrap();
+        let style = dir.path().join("style");
+        fs::create_dir_all(style.join("desk")).unwrap();
+        fs::write(style.join("desk/b.css"), "b{}").unwrap();
         for (name, text) in [("a.css", "a{}"), ("tokens.css", ":root{}"), ("z.css", "z{}"), ("notes.txt", "no")] {
-            fs::write(dir.path().join("style").join(name), text).unwrap();
+            fs::write(style.join(name), text).unwrap();
         }
-        assert_eq!(stylesheet(dir.path()).unwrap(), ":root{}a{}z{}");
+        assert_eq!(stylesheet(&style).unwrap(), ":root{}a{}z{}");
+        assert_eq!(stylesheet(&style.join("desk")).unwrap(), "b{}");
     }
 
     #[test]

@@ -72,7 +72,24 @@ pub fn band(page: Page) -> String {
         ("warn", "info", words.to_owned())
     } else {
         match refused {
-            None => return String::new(),
+            None => match page.data().left {
+                None => return String::new(),
+                Some(0) => {
+                    let words = "<p>Today’s budget is nearly spent. It begins anew at 00:00 UTC.</p>";
+                    ("warn", "info", words.to_owned())
+                }
+                Some(n) => {
+                    let (n, are) = (words::counted(n.into(), "reply", "replies"), if n == 1 { "is" } else { "are" });
+                    let words = [
+                        "<p>About <strong>",
+                        &n,
+                        "</strong> ",
+                        are,
+                        " left today. The budget begins anew at 00:00 UTC.</p>",
+                    ];
+                    ("warn", "info", words.concat())
+                }
+            },
             Some(Refusal::Rate(seconds)) => {
                 let words = [
                     "<p>Too many messages at once. You can send again in <strong>",

@@ -70,6 +70,14 @@ fn ended(message: &Message) -> Option<Ended> {
         }
         (Outcome::Complete, _) if wrote => return None,
         (Outcome::Complete, _) => plain(Cap::Stop, "Claude had nothing to say to this.", "", Way::Again),
+        (Outcome::Stopped, _) if message.error.as_ref().is_some_and(|e| e.code == "budget_spent") => {
+            let kept = if wrote {
+                "What was written is kept. The budget begins anew at 00:00 UTC."
+            } else {
+                "The budget begins anew at 00:00 UTC."
+            };
+            plain(Cap::Stop, "Today’s budget is spent, so the reply stops here.", kept, either)
+        }
         (Outcome::Stopped, _) => plain(Cap::Stop, "Stopped.", kept, either),
         (Outcome::Failed, _) if wrote => {
             plain(Cap::Fail, "The reply broke off and could not be carried on.", "What was written is kept.", either)
@@ -184,6 +192,15 @@ fn state(place: Place, message: &Message, ended: &Ended, alert: bool) -> String 
     let class = if ended.cap == Cap::Fail { " state-fail" } else { "" };
     let role = if alert { "\" role=\"alert" } else { "" };
     said(ended.cap, &[class, role].concat(), &text(&ended.what), ended.kept, &actions)
+}
+
+/// How a finished reply ended and how often it was carried on, for who only reads: without the ways on.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn words(message: &Message) -> String {
+    let failed = if message.outcome == Some(Outcome::Failed) { " state-fail" } else { "" };
+    let ended = ended(message).map(|e| said(e.cap, failed, &text(&e.what), e.kept, ""));
+    [ended.unwrap_or_default(), seams(message)].concat()
 }
 
 /// A state in words, `what` and `kept`, with the mark at the line's end and the ways on.

@@ -1,5 +1,9 @@
 //! The pages. There is no router in the browser: a page is a document, and going to another one is a navigation.
 
+#[cfg(feature = "ssr")]
+pub mod admin;
+#[cfg(feature = "ssr")]
+pub mod door;
 pub mod state;
 
 use std::sync::Arc;

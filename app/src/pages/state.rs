@@ -143,6 +143,7 @@ impl Refusal {
             match code {
                 Code::TurnActive => return Self::Active,
                 Code::RateLimited => "Too many messages at once. Wait a moment, then send again.",
+                Code::BudgetSpent => "Today’s budget is spent. It begins anew at 00:00 UTC.",
                 Code::TooLarge => "That is longer than one message can be. Shorten it, or send it in two.",
                 Code::Invalid | Code::Malformed => "That could not be taken as it was. Look it over and send it again.",
                 Code::NotFound => "What that was about does not exist any more, or it is not yours.",

@@ -1,6 +1,7 @@
-//! The identity cookie: `outlast_id=<user ULID>.<issued, seconds since the epoch>.<base64url HMAC-SHA256>`.
+//! The identity cookie: `outlast_id=<user ULID>.<issued, seconds since the epoch>[.<mark>].<base64url HMAC-SHA256>`.
 //!
-//! Whoever holds it is that user; there is nothing to look up.
+//! Whoever holds it is that user; there is nothing to look up. The mark says by which access code they were let in; it
+//! is signed with the rest, so it cannot be taken from one cookie to another.
 
 use app::domain::{Timestamp, UserId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -28,9 +29,11 @@ pub struct Identity {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     pub user: UserId,
+    /// By which access code they were let in, if by any.
+    pub mark: Option<String>,
     /// There was no good cookie.
     pub new: bool,
     /// The cookie is to be set: the user is new, or the cookie is old.
@@ -59,6 +62,7 @@ impl Identity {
     pub fn of(&self, headers: &HeaderMap) -> Known {
         cookies(headers, COOKIE).find_map(|value| self.verify(value)).unwrap_or_else(|| Known {
             user: self.clock.user_id(),
+            mark: None,
             new: true,
             issue: true,
         })
@@ -73,25 +77,42 @@ impl Identity {
             key.update(signed.as_bytes());
             key.verify_slice(&mac).is_ok()
         })?;
-        let (user, issued) = signed.split_once('.')?;
+        let mut parts = signed.split('.');
+        let (user, issued, mark) = (parts.next()?, parts.next()?, parts.next());
+        if parts.next().is_some() {
+            return None;
+        }
         let age = self.clock.now().seconds().saturating_sub(issued.parse().ok()?);
-        (age < LIFE).then_some(Known { user: user.parse().ok()?, new: false, issue: key > 0 || age >= DAY })
+        (age < LIFE).then_some(Known {
+            user: user.parse().ok()?,
+            mark: mark.map(ToOwned::to_owned),
+            new: false,
+            issue: key > 0 || age >= DAY,
+        })
     }
 
     /// The value of `Set-Cookie` for a user, issued now. `Secure` but where the request came over loopback, the only
     /// place where plain http is meant to work.
     #[must_use]
-    pub fn set_cookie(&self, user: UserId, loopback: bool) -> HeaderValue {
-        let value = self.sign(user, self.clock.now());
+    pub fn set_cookie(&self, user: UserId, mark: Option<&str>, loopback: bool) -> HeaderValue {
+        let value = self.sign_with(user, mark, self.clock.now());
         let secure = if loopback { "" } else { "; Secure" };
         let cookie = format!("{COOKIE}={value}; Max-Age={LIFE}; Path=/; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::from_str(&cookie).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// The cookie's value.
+    /// The cookie's value, of a user whom no code let in.
     #[must_use]
     pub fn sign(&self, user: UserId, issued: Timestamp) -> String {
-        let signed = format!("{user}.{}", issued.seconds());
+        self.sign_with(user, None, issued)
+    }
+
+    fn sign_with(&self, user: UserId, mark: Option<&str>, issued: Timestamp) -> String {
+        let mut signed = format!("{user}.{}", issued.seconds());
+        if let Some(mark) = mark {
+            signed.push('.');
+            signed.push_str(mark);
+        }
         let mac = self.keys.first().map(|key| {
             let mut key = key.clone();
             key.update(signed.as_bytes());
@@ -144,14 +165,14 @@ mod tests {
         let identity = Identity::new(&secret(1), &[], clock.clone());
         let new = identity.of(&HeaderMap::new());
         assert!(new.issue);
-        let headers = with(&format!("a=b; {}; c=d", value(&identity.set_cookie(new.user, true))));
+        let headers = with(&format!("a=b; {}; c=d", value(&identity.set_cookie(new.user, None, true))));
         let at = |days: i64| {
             clock.set_skew(days * 86_400_000);
             identity.of(&headers)
         };
-        assert_eq!(at(0), Known { user: new.user, new: false, issue: false });
-        assert_eq!(at(1), Known { user: new.user, new: false, issue: true }, "renewed");
-        assert_eq!(at(399), Known { user: new.user, new: false, issue: true });
+        assert_eq!(at(0), Known { user: new.user, mark: None, new: false, issue: false });
+        assert_eq!(at(1), Known { user: new.user, mark: None, new: false, issue: true }, "renewed");
+        assert_eq!(at(399), Known { user: new.user, mark: None, new: false, issue: true });
         assert_ne!(at(400).user, new.user);
     }
 
@@ -159,14 +180,14 @@ mod tests {
     fn an_old_secret_verifies_and_the_new_one_signs() {
         let old = Identity::new(&secret(1), &[], Clock::default());
         let user = old.of(&HeaderMap::new()).user;
-        let headers = with(&value(&old.set_cookie(user, true)));
+        let headers = with(&value(&old.set_cookie(user, None, true)));
         let rotated = Identity::new(&secret(2), &[secret(3), secret(1)], Clock::default());
-        assert_eq!(rotated.of(&headers), Known { user, new: false, issue: true });
-        let renewed = with(&value(&rotated.set_cookie(user, true)));
-        assert_eq!(rotated.of(&renewed), Known { user, new: false, issue: false });
+        assert_eq!(rotated.of(&headers), Known { user, mark: None, new: false, issue: true });
+        let renewed = with(&value(&rotated.set_cookie(user, None, true)));
+        assert_eq!(rotated.of(&renewed), Known { user, mark: None, new: false, issue: false });
         let dropped = Identity::new(&secret(2), &[], Clock::default());
         assert_ne!(dropped.of(&headers).user, user);
-        assert_eq!(dropped.of(&renewed), Known { user, new: false, issue: false });
+        assert_eq!(dropped.of(&renewed), Known { user, mark: None, new: false, issue: false });
     }
 
     #[test]
@@ -190,11 +211,35 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_part_of_what_is_signed() {
+        let identity = Identity::new(&secret(1), &[], Clock::default());
+        let (user, now) = (identity.of(&HeaderMap::new()).user, Clock::default().now());
+        let of = |value: &str| identity.of(&with(&format!("{COOKIE}={value}")));
+        let marked = identity.sign_with(user, Some("abc"), now);
+        assert_eq!(of(&marked), Known { user, mark: Some("abc".into()), new: false, issue: false });
+        let (plain_signed, plain_mac) = {
+            let plain = identity.sign(user, now);
+            let (signed, mac) = plain.rsplit_once('.').unwrap();
+            (signed.to_owned(), mac.to_owned())
+        };
+        let (marked_signed, marked_mac) = marked.rsplit_once('.').unwrap();
+        for forged in [
+            format!("{plain_signed}.abc.{plain_mac}"),
+            format!("{plain_signed}.{marked_mac}"),
+            format!("{marked_signed}.{plain_mac}"),
+            marked.replace("abc", "abd"),
+            identity.sign_with(user, Some("abc.d"), now),
+        ] {
+            assert!(of(&forged).new, "{forged}");
+        }
+    }
+
+    #[test]
     fn plain_http_is_for_loopback() {
         let identity = Identity::new(&secret(1), &[], Clock::default());
         let user = identity.of(&HeaderMap::new()).user;
-        assert!(identity.set_cookie(user, false).to_str().unwrap().ends_with("; HttpOnly; SameSite=Lax; Secure"));
-        assert!(!identity.set_cookie(user, true).to_str().unwrap().contains("Secure"));
+        assert!(identity.set_cookie(user, None, false).to_str().unwrap().ends_with("; HttpOnly; SameSite=Lax; Secure"));
+        assert!(!identity.set_cookie(user, None, true).to_str().unwrap().contains("Secure"));
         let host = |h: &str| is_loopback(&HeaderMap::from_iter([(header::HOST, HeaderValue::from_str(h).unwrap())]));
         for yes in ["127.0.0.1", "127.0.0.1:3000", "localhost", "LOCALHOST:1", "[::1]", "[::1]:3000"] {
             assert!(host(yes), "{yes}");

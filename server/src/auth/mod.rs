@@ -1,5 +1,8 @@
-//! Who asks, and what is theirs.
+//! Who asks, who is let in, and what is theirs.
 
+pub mod buckets;
+pub mod door;
 pub mod identity;
 pub mod ownership;
+pub mod password;
 pub mod secret;

@@ -18,17 +18,30 @@ use crate::{clock, config::Secret};
 /// # Errors
 /// If it can be neither read nor made, or is no secret.
 pub fn load_or_create(dir: &Path) -> io::Result<Secret> {
-    let path = dir.join("secret");
-    if let Some(secret) = read(&path)? {
-        return Ok(secret);
+    let make = || Some(URL_SAFE_NO_PAD.encode(clock::random::<48>()));
+    kept(dir, "secret", make).map(Secret::new)
+}
+
+/// The file of the data directory that holds the hash of the admin's password.
+pub const ADMIN: &str = "admin-password-hash";
+
+/// Reads a file of the data directory, and makes both (0600 and 0700) where they are not there yet.
+///
+/// # Errors
+/// If it can be neither read nor made, or is too short to be what it ought to be.
+pub fn kept(dir: &Path, name: &str, make: impl FnOnce() -> Option<String>) -> io::Result<String> {
+    let path = dir.join(name);
+    if let Some(text) = read(&path)? {
+        return Ok(text);
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let text = make().ok_or_else(|| io::Error::other("it cannot be made up"))?;
     // Whole under a name of its own first, then linked: of two servers that start together one's secret wins, and
     // neither ever reads half a file.
-    let draft = dir.join(format!("secret.{:032x}", clock::random_u128()));
+    let draft = dir.join(format!("{name}.{:032x}", clock::random_u128()));
     let made = (|| {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(URL_SAFE_NO_PAD.encode(clock::random::<48>()).as_bytes())?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()?;
         match fs::hard_link(&draft, &path) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
@@ -49,9 +62,9 @@ pub fn derive(secret: &Secret, purpose: &str) -> Secret {
     Secret::new(mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect::<String>())
 }
 
-fn read(path: &Path) -> io::Result<Option<Secret>> {
+fn read(path: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(path) {
-        Ok(text) if text.trim().len() >= 32 => Ok(Some(Secret::new(text.trim()))),
+        Ok(text) if text.trim().len() >= 32 => Ok(Some(text.trim().to_owned())),
         Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "shorter than 32 bytes; delete it to get a new one")),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),

@@ -1,6 +1,7 @@
 //! Sessions and sending: what stands between the API and the turn log.
 
 pub(crate) mod errors;
+mod gate;
 mod history;
 mod prompt;
 mod send;
@@ -35,6 +36,8 @@ pub struct ChatConfig {
     pub prompt_chars: usize,
     /// Longest title, in characters.
     pub title_chars: usize,
+    /// Most turns of one user that may run at once.
+    pub running: Option<u32>,
 }
 
 /// Everything that chats need. Cheap to clone.
@@ -49,13 +52,23 @@ struct Inner {
     models: Models,
     clock: Clock,
     config: ChatConfig,
+    counts: gate::Counts,
 }
 
 impl Chat {
     /// Makes it, and tells `turns` where prompts come from.
     #[must_use]
     pub fn new(store: Store, turns: Turns, models: Models, clock: Clock, config: ChatConfig) -> Self {
-        let chat = Self { inner: Arc::new(Inner { store, turns: turns.clone(), models, clock, config }) };
+        let chat = Self {
+            inner: Arc::new(Inner {
+                store,
+                turns: turns.clone(),
+                models,
+                clock,
+                config,
+                counts: gate::Counts::default(),
+            }),
+        };
         turns.set_prompts(Arc::new(chat.clone()));
         chat
     }

@@ -14,7 +14,7 @@ use app::{
 };
 use tokio::time::sleep;
 
-use super::{Chat, errors::store, prompt::Question, text};
+use super::{Chat, errors::store, gate::Asking, prompt::Question, text};
 use crate::{
     auth::ownership,
     claude::Model,
@@ -123,6 +123,8 @@ impl Chat {
         // One claim for all attempts: whichever of them stands, it is known again by its nonce.
         let claim = host.map(|_| self.inner.turns.first_claim());
         self.inner.turns.warm();
+        let asking = Asking { user: draft.user, turn: draft.turn };
+        let mut admitted = false;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 sleep(Duration::from_millis(jitter(30 * u64::from(attempt)))).await;
@@ -130,7 +132,7 @@ impl Chat {
             let session = if draft.new {
                 None
             } else {
-                let found = self.inner.store.session(draft.session).await.map_err(store)?;
+                let found = self.look(&asking, draft.session).await?;
                 let session = ownership::owned_session(found, draft.user, self.inner.clock.now())?;
                 if session.active.is_some() {
                     match self.resolve(&mut draft).await? {
@@ -140,10 +142,17 @@ impl Chat {
                 }
                 Some(session)
             };
+            if !admitted {
+                self.admit(&asking).await?;
+                admitted = true;
+            }
             let (tx, prompt) = self.prepare(&draft, session, claim.clone()).await?;
             let outcome = self.transact(&tx).await;
             match outcome {
                 Ok(SendOutcome::Sent) => {
+                    if draft.new {
+                        self.look_later(draft.user, draft.turn);
+                    }
                     if let (Some(claim), Some(prompt)) = (&tx.claim, prompt) {
                         self.begin(&tx, claim, prompt, host.unwrap_or_default()).await;
                     }
@@ -168,6 +177,15 @@ impl Chat {
             }
         }
         Err(ApiError::unavailable())
+    }
+
+    /// Whether a turn may begin. One that was begun already may be followed whatever the gate says.
+    async fn admit(&self, asking: &Asking) -> Result<(), ApiError> {
+        let Err(refused) = self.gate(asking).await else { return Ok(()) };
+        match self.inner.store.turn(asking.turn).await.map_err(store)? {
+            Some(turn) if turn.owner == asking.user => Ok(()),
+            _ => Err(refused),
+        }
     }
 
     async fn transact(&self, tx: &SendTx) -> Result<SendOutcome, StoreError> {

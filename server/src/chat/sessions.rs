@@ -79,6 +79,9 @@ impl Chat {
 
     pub(crate) async fn restore(&self, user: UserId, id: SessionId) -> Result<(), ApiError> {
         let now = self.inner.clock.now();
+        // Before anything is tried: else how long it takes tells what is missing from what is somebody else's.
+        let found = self.inner.store.session(id).await.map_err(store)?;
+        ownership::restorable_session(found, user, now)?;
         self.inner.store.restore(id, user, now).await.map_err(store)?;
         // Restoring what is there already is no fault, and repeats what may have been missed.
         let found = self.inner.store.session(id).await.map_err(store)?;

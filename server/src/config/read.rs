@@ -25,19 +25,19 @@ impl Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-fn bad(variable: &'static str, fault: impl Into<String>) -> ConfigError {
+pub(super) fn bad(variable: &'static str, fault: impl Into<String>) -> ConfigError {
     ConfigError { variable, fault: fault.into() }
 }
 
 /// A value as it may be shown: on one line, and not at any length.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     let short: String = value.chars().take(60).collect();
     let dots = if short.len() < value.len() { "…" } else { "" };
     format!("{short:?}{dots}")
 }
 
 /// What a number may be, and of what.
-struct Rule(RangeInclusive<u64>, &'static str);
+pub(super) struct Rule(pub(super) RangeInclusive<u64>, pub(super) &'static str);
 
 pub(super) struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -65,7 +65,11 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn number<T: FromStr>(&self, name: &'static str, Rule(range, unit): Rule) -> Result<Option<T>, ConfigError> {
+    pub(super) fn number<T: FromStr>(
+        &self,
+        name: &'static str,
+        Rule(range, unit): Rule,
+    ) -> Result<Option<T>, ConfigError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let (from, to) = (range.start(), range.end());
         let within = value.parse::<u64>().is_ok_and(|n| range.contains(&n));

@@ -4,6 +4,9 @@ fn read(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_lookup(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
 }
 
+/// Of `x`, hashed as cheaply as can be.
+const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$5B62xwEfcm9KK2IFWnXXnyROOQWwWnM4dK6tzNmMmYU";
+
 type Vars<'a> = &'a [(&'a str, &'a str)];
 
 const LAMBDA: Vars = &[
@@ -14,6 +17,8 @@ const LAMBDA: Vars = &[
     ("AWS_SESSION_TOKEN", "canary-token"),
     ("ANTHROPIC_API_KEY", "canary-key"),
     ("OUTLAST_SECRET", "canary-secret-of-at-least-32-bytes"),
+    ("OUTLAST_ACCESS", "open"),
+    ("OUTLAST_DAILY_USD", "5"),
 ];
 
 fn lambda(more: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -83,6 +88,21 @@ fn each_bad_value_is_named_with_its_fault_and_what_would_do() {
         (&[("OUTLAST_MAX_BODY_BYTES", "1")], "OUTLAST_MAX_BODY_BYTES", &["bytes"]),
         (&[("OUTLAST_MAX_PROMPT_CHARS", "x\ny")], "OUTLAST_MAX_PROMPT_CHARS", &["characters"]),
         (&[("OUTLAST_MAX_TITLE_CHARS", "0")], "OUTLAST_MAX_TITLE_CHARS", &["characters"]),
+        (&[("OUTLAST_ACCESS", "closed")], "OUTLAST_ACCESS", &["closed", "`open` or `code`"]),
+        (&[("OUTLAST_ACCESS", "code")], "OUTLAST_ACCESS_CODE_HASH", &["not set", "outlast hash"]),
+        (
+            &[("OUTLAST_ACCESS", "code"), ("OUTLAST_ACCESS_CODE_HASH", "canary")],
+            "OUTLAST_ACCESS_CODE_HASH",
+            &["argon2id"],
+        ),
+        (&[("OUTLAST_ACCESS_CODE_HASH", HASH)], "OUTLAST_ACCESS", &["not set", "`code`"]),
+        (&[("OUTLAST_ADMIN_PASSWORD_HASH", "canary")], "OUTLAST_ADMIN_PASSWORD_HASH", &["outlast hash", "quotes"]),
+        (&[("OUTLAST_DAILY_USD", "free")], "OUTLAST_DAILY_USD", &["free", "2.50"]),
+        (&[("OUTLAST_DAILY_USD_USER", "-1")], "OUTLAST_DAILY_USD_USER", &["-1"]),
+        (&[("OUTLAST_DAILY_USD", "NaN")], "OUTLAST_DAILY_USD", &["NaN"]),
+        (&[("OUTLAST_TURNS_A_MINUTE", "x")], "OUTLAST_TURNS_A_MINUTE", &["turns"]),
+        (&[("OUTLAST_TURNS_A_MINUTE_ADDRESS", "-1")], "OUTLAST_TURNS_A_MINUTE_ADDRESS", &["-1"]),
+        (&[("OUTLAST_RUNNING_TURNS", "1.5")], "OUTLAST_RUNNING_TURNS", &["1.5"]),
         (&[("OUTLAST_LOG", "xml")], "OUTLAST_LOG", &["`json` or `text`"]),
     ];
     for (vars, variable, words) in cases {
@@ -105,7 +125,25 @@ fn lambda_demands_what_it_cannot_make_up() {
     assert_eq!(without("OUTLAST_SECRET"), "OUTLAST_SECRET");
     assert_eq!(without("ANTHROPIC_API_KEY"), "ANTHROPIC_API_KEY");
     assert_eq!(without("AWS_REGION"), "AWS_REGION");
+    // Nobody is to find an open door to somebody's key by accident.
+    assert_eq!(without("OUTLAST_ACCESS"), "OUTLAST_ACCESS");
+    assert_eq!(without("OUTLAST_DAILY_USD"), "OUTLAST_DAILY_USD");
     assert_eq!(lambda(&[("OUTLAST_STORE", "embedded")]).unwrap_err().variable, "OUTLAST_STORE");
+}
+
+#[test]
+fn limits_are_for_those_who_can_be_reached() {
+    assert_eq!(read(&[]).unwrap().pace, Pace::default());
+    assert_eq!(read(&[("OUTLAST_ADDR", "0.0.0.0:3000")]).unwrap().pace, Pace::PUBLIC);
+    assert_eq!(lambda(&[]).unwrap().pace, Pace::PUBLIC);
+    let pace = lambda(&[("OUTLAST_TURNS_A_MINUTE", "0"), ("OUTLAST_RUNNING_TURNS", "2")]).unwrap().pace;
+    assert_eq!(pace, Pace { user: None, running: Some(2), ..Pace::PUBLIC });
+    assert_eq!(read(&[("OUTLAST_RUNNING_TURNS", "2")]).unwrap().pace.running, Some(2));
+    let caps = read(&[("OUTLAST_DAILY_USD", "2.50"), ("OUTLAST_DAILY_USD_USER", "0.0001")]).unwrap().caps;
+    assert_eq!(caps, Caps { all: Some(2_500_000), user: Some(100) });
+    let access = read(&[("OUTLAST_ACCESS", "code"), ("OUTLAST_ACCESS_CODE_HASH", HASH)]).unwrap().access;
+    assert!(access.code.is_some() && access.admin.is_none());
+    assert!(read(&[("OUTLAST_ACCESS", "open"), ("OUTLAST_ACCESS_CODE_HASH", HASH)]).unwrap().access.code.is_none());
 }
 
 #[test]

@@ -130,6 +130,10 @@ fn route(path: &str) -> &'static str {
         "/" => "/",
         "/healthz" => "/healthz",
         "/theme" => "/theme",
+        "/sign-in" => "/sign-in",
+        "/admin" => "/admin",
+        _ if path.starts_with("/admin/sessions/") => "/admin/sessions/{id}",
+        _ if path.starts_with("/admin/") => "/admin/*",
         _ if path.starts_with("/api/") => "/api/*",
         _ if path.starts_with("/pkg/") => "/pkg/*",
         _ => match path.strip_prefix("/c/").map(|rest| rest.split_once('/')) {

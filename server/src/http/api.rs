@@ -29,7 +29,7 @@ const MAX_ERROR: usize = 64 << 10;
 /// The handler of everything under `/api`.
 pub async fn handler(State(state): State<SharedState>, Extension(asker): Extension<Asker>, req: Request) -> Response {
     let id = &asker.request_id;
-    let Some((method, _)) = ENDPOINTS.iter().find(|(_, path)| *path == req.uri().path()) else {
+    let Some((method, req_path)) = ENDPOINTS.iter().find(|(_, path)| *path == req.uri().path()) else {
         return errors::respond(ApiError::new(Code::NotFound, "There is no such endpoint."), id);
     };
     if req.method().as_str() != *method {
@@ -44,6 +44,9 @@ pub async fn handler(State(state): State<SharedState>, Extension(asker): Extensi
         None => errors::respond(error, id),
     };
 
+    if let Err(error) = state.pace.take(req_path, asker.user, asker.address) {
+        return fail(error);
+    }
     // Read here and not by the server function: it would take an overflow for a malformed form.
     let body = match limits::read(&parts.headers, body, state.limits.max_body_bytes).await {
         Ok(body) => body,

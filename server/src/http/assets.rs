@@ -16,7 +16,8 @@ use crate::state::{RequestId, SharedState};
 
 use super::errors;
 
-/// Lists which hashed file is what: one `<key> <path>` a line, with the keys `js`, `wasm`, `boot` and `css`.
+/// Lists which hashed file is what: one `<key> <path>` a line, with the keys `js`, `wasm`, `boot`, `css` and
+/// `desk`.
 const MANIFEST: &str = "assets.txt";
 
 /// Reads the manifest.
@@ -30,7 +31,7 @@ pub fn load(site: &Path) -> io::Result<Assets> {
         path.map(|(_, path)| format!("/{}", path.trim()))
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{MANIFEST} has no line for `{key}`")))
     };
-    Ok(Assets { js: find("js")?, wasm: find("wasm")?, boot: find("boot")?, css: find("css")? })
+    Ok(Assets { js: find("js")?, wasm: find("wasm")?, boot: find("boot")?, css: find("css")?, desk: find("desk")? })
 }
 
 /// `/pkg/…`, and each file that stands in the site's own folder. These are listed once, at the start: no request can
@@ -90,10 +91,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manifest_names_all_four() {
+    fn a_manifest_names_them_all() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(load(dir.path()).unwrap_err().kind(), io::ErrorKind::NotFound);
-        let lines = "js pkg/h/outlast.js\nwasm pkg/h/outlast.wasm\nboot pkg/h/boot.js\ncss pkg/h/outlast.css\n";
+        let lines = "js pkg/h/outlast.js\nwasm pkg/h/outlast.wasm\nboot pkg/h/boot.js\ncss pkg/h/outlast.css\ndesk pkg/h/desk.css\n";
         fs::write(dir.path().join(MANIFEST), lines).unwrap();
         assert_eq!(load(dir.path()).unwrap().css, "/pkg/h/outlast.css");
         fs::write(dir.path().join(MANIFEST), "js pkg/h/outlast.js\n").unwrap();

@@ -4,8 +4,8 @@
 
 use std::{io, time::Duration};
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, http::Request};
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -15,6 +15,9 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
+use tower::ServiceExt;
+
+use super::address::Peer;
 
 /// How long is waited for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,9 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             // Only so that those that ended are let go of.
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(connection(stream, router.clone(), stopped.clone(), patience.head)); }
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, Peer(peer), router.clone(), stopped.clone(), patience.head));
+                }
                 Err(error) if clients_own(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -65,12 +70,16 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>, head: Duration) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, mut stopped: watch::Receiver<bool>, head: Duration) {
     // A token is a small packet: none is to wait for another.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let service = router.map_request(move |mut req: Request<Incoming>| {
+        req.extensions_mut().insert(peer);
+        req
+    });
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),

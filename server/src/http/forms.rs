@@ -55,7 +55,7 @@ impl FormReply {
 }
 
 /// A path on this site, and nothing that a browser would read as another host.
-fn is_path(to: &str) -> bool {
+pub(super) fn is_path(to: &str) -> bool {
     to.starts_with('/') && !to[1..].starts_with(['/', '\\']) && to.bytes().all(|b| b.is_ascii_graphic())
 }
 
@@ -89,6 +89,9 @@ pub fn back(headers: &HeaderMap) -> String {
         let uri = referer.parse::<Uri>().ok().filter(|_| origin::names_host(referer, host))?;
         if let Some(job) = uri.path().strip_prefix("/jobs/") {
             return Some(format!("/jobs/{}", job.parse::<JobId>().ok()?));
+        }
+        if uri.path() == "/admin" || uri.path().starts_with("/admin/") {
+            return Some(uri.path().to_owned()).filter(|path| is_path(path));
         }
         let id: SessionId = uri.path().strip_prefix("/c/")?.trim_end_matches("/live").parse().ok()?;
         Some(format!("/c/{id}"))

@@ -1,5 +1,7 @@
 //! Who asks: read from the cookie before anything else, and set on whatever the answer is.
 
+use std::net::IpAddr;
+
 use app::domain::UserId;
 use axum::{
     extract::{Request, State},
@@ -12,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     auth::identity::is_loopback,
-    http::deadline,
+    http::{address, deadline, sign_in},
     state::{Answer, RequestContext, RequestId, SharedState},
     turn::Host,
 };
@@ -23,6 +25,10 @@ pub struct Asker {
     pub user: UserId,
     /// Met for the first time: nothing can be theirs yet.
     pub new: bool,
+    /// By which access code they were let in, if by any.
+    pub mark: Option<String>,
+    /// Where the request comes from, as far as that can be trusted.
+    pub address: Option<IpAddr>,
     pub request_id: RequestId,
     /// By when this request's process may be gone.
     pub host: Host,
@@ -42,17 +48,42 @@ impl Asker {
     }
 }
 
+/// Put into an answer's extensions by whoever let somebody in: whose cookie is to be set, and with which mark.
+#[derive(Debug, Clone)]
+pub struct Admit {
+    pub user: UserId,
+    pub mark: Option<String>,
+}
+
 /// The layer.
 pub async fn layer(State(state): State<SharedState>, mut req: Request, next: Next) -> Response {
     let known = state.identity.of(req.headers());
     let loopback = is_loopback(req.headers());
     let request_id = req.extensions().get::<RequestId>().cloned().unwrap_or(RequestId("".into()));
+    let admitted = !state.door.guarded() || known.mark == state.door.mark();
+    if !admitted && req.uri().path() != sign_in::PATH {
+        return sign_in::refuse(&req, &request_id);
+    }
     let host =
         if state.lambda { deadline::host(req.headers(), state.clock.local(), Instant::now()) } else { Host::default() };
-    req.extensions_mut().insert(Asker { user: known.user, new: known.new, request_id, host });
+    let address = address::of(state.lambda, req.headers(), req.extensions());
+    req.extensions_mut().insert(Asker {
+        user: known.user,
+        new: known.new,
+        mark: known.mark.clone(),
+        address,
+        request_id,
+        host,
+    });
     let mut res = next.run(req).await;
-    if known.issue {
-        res.headers_mut().append(header::SET_COOKIE, state.identity.set_cookie(known.user, loopback));
+    let cookie = match res.extensions_mut().remove::<Admit>() {
+        Some(admit) => Some(state.identity.set_cookie(admit.user, admit.mark.as_deref(), loopback)),
+        // Who is not let in is nobody yet, and is not made somebody by knocking.
+        None if known.issue && admitted => Some(state.identity.set_cookie(known.user, known.mark.as_deref(), loopback)),
+        None => None,
+    };
+    if let Some(cookie) = cookie {
+        res.headers_mut().append(header::SET_COOKIE, cookie);
     }
     res
 }

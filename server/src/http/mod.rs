@@ -1,6 +1,8 @@
 //! The edge: everything between a socket and the backend. `router` puts it together.
 
 pub mod access_log;
+pub mod address;
+pub mod admin;
 pub mod api;
 pub mod assets;
 pub mod connection;
@@ -15,6 +17,8 @@ pub mod jobs;
 pub mod limits;
 pub mod live;
 pub mod origin;
+pub mod pace;
 pub mod pages;
+pub mod sign_in;
 pub mod theme;
 pub mod zip;

@@ -166,7 +166,7 @@ impl PageRequest {
             // Nothing can be theirs yet, so nothing is asked.
             if self.asker.new { Ok(SessionList::default()) } else { backend.list_sessions(None).await }
         };
-        let (models, sessions) = future::join(backend.models(), list).await;
+        let (models, sessions, left) = future::join3(backend.models(), list, backend.replies_left()).await;
         let failed = models.as_ref().err().or(sessions.as_ref().err()).map(|error| error.code);
         let data = PageData {
             kind,
@@ -181,6 +181,7 @@ impl PageRequest {
             error: self.query.error.or(failed),
             deleted: self.query.deleted.and_then(|id| forms::deleted(&self.headers, id)),
             via: self.query.via.is_some(),
+            left: left.ok().flatten(),
         };
         (data, failed)
     }

@@ -112,5 +112,7 @@ pub struct MessageItem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DayTotals {
     pub turns: u64,
+    /// What they cost, in millionths of a dollar.
+    pub micros: u64,
     pub usage: Usage,
 }

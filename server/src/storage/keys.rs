@@ -9,6 +9,10 @@
 //! | job | `JOB#<id>` | `JOB` |
 //! | the schema of its results | `JOB#<id>` | `SCHEMA` |
 //! | what a user's turns used in a day | `USAGE#<user>` | `<yyyy-mm-dd>` |
+//! | what a process spent in a day | `SPENT#<yyyy-mm-dd>` | `<boot>` |
+//! | an admin who is signed in | `ADMIN` | `SESSION#<hash>` |
+//! | how often all of them were signed out | `ADMIN` | `GENERATION` |
+//! | what an admin looked at | `AUDIT#<yyyy-mm>` | `<time>#<random>` |
 //!
 //! | index | partition | sort | holds |
 //! |---|---|---|---|
@@ -51,6 +55,22 @@ pub(super) fn job_pk(id: JobId) -> String {
 
 pub(super) fn usage_pk(user: UserId) -> String {
     format!("USAGE#{user}")
+}
+
+pub(super) const ADMIN: &str = "ADMIN";
+pub(super) const ADMIN_SESSION: &str = "SESSION#";
+pub(super) const GENERATION: &str = "GENERATION";
+
+pub(super) fn audit_pk(at: Timestamp) -> String {
+    audit_month_pk(day(at).get(..7).unwrap_or_default())
+}
+
+pub(super) fn audit_month_pk(month: &str) -> String {
+    format!("AUDIT#{month}")
+}
+
+pub(super) fn spent_pk(day: &str) -> String {
+    format!("SPENT#{day}")
 }
 
 pub(super) fn log_sk(seq: u64) -> String {

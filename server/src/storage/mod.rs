@@ -3,6 +3,7 @@
 //! One adapter, the real DynamoDB client at a configurable endpoint: Amazon's, DynamoDB Local or the embedded engine.
 //! Every update has the condition that its item exists and isn't deleted; apart from counters nothing upserts.
 
+mod admin;
 mod attr;
 mod capacity;
 mod client;
@@ -24,6 +25,7 @@ pub mod segment;
 mod send;
 mod session;
 mod session_list;
+mod spent;
 mod turn;
 mod usage;
 
@@ -37,6 +39,7 @@ use aws_sdk_dynamodb::Client;
 
 pub(crate) use self::client::http_client;
 pub use self::{
+    admin::{AdminSession, AuditEntry},
     capacity::CapacityTotals,
     compact::{CompactTx, Compacted},
     error::{StoreError, StoreErrorKind},

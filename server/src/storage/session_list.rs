@@ -86,6 +86,46 @@ impl Store {
         self.list(keys::BY_DAY, "day", &keys::day_shard_pk(day, shard), page, limit).await
     }
 
+    /// The sessions of one shard of a day, those with the newest turn first, from a place in the whole day's order
+    /// on; otherwise like [`Self::list_day`]. Fewer than `limit` are all there are.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn day_before(
+        &self,
+        day: &str,
+        shard: u32,
+        before: Option<(Timestamp, SessionId)>,
+        limit: u32,
+    ) -> Result<Vec<SessionEntry>, StoreError> {
+        let latest = before.map_or_else(|| "~".to_owned(), |(at, _)| at.to_string());
+        let mut ask = Ask {
+            index: Some(keys::BY_DAY),
+            when: "#day = :partition AND #recent <= :latest",
+            values: values([(":partition", s(keys::day_shard_pk(day, shard))), (":latest", s(latest))]),
+            newest_first: true,
+            limit: Some(limit + 1),
+            ..Ask::default()
+        };
+        let now = self.now_seconds();
+        let mut found: Vec<SessionEntry> = Vec::new();
+        loop {
+            let page = self.query("listing a day's sessions", &ask).await?;
+            for item in page.items.into_iter().filter(|i| !less(i, "ttl", now)) {
+                let entry = read_entry(item)?;
+                // Of those of one moment the larger id comes first.
+                if before.is_none_or(|place| (entry.updated_at, entry.id) < place) {
+                    found.push(entry);
+                }
+            }
+            ask.start = page.next;
+            if found.len() as u32 >= limit || ask.start.is_none() {
+                found.truncate(limit as usize);
+                return Ok(found);
+            }
+        }
+    }
+
     async fn list(
         &self,
         index: &'static str,

@@ -8,6 +8,7 @@ use super::{
     keys,
     request::Change,
 };
+use crate::prices;
 
 /// How long a day's totals are kept: past any month's accounts.
 const KEEP_SECONDS: u64 = 400 * 86_400;
@@ -18,7 +19,7 @@ pub(super) fn add_turn(turn: &TurnItem, day: &str, now_seconds: u64) -> Change {
     Change {
         key: key(keys::usage_pk(turn.owner), day),
         set: "SET #ttl = :ttl ADD #turns :one, #estimated :estimated, #input :input, #output :output, \
-              #cache_write :cache_write, #cache_read :cache_read"
+              #cache_write :cache_write, #cache_read :cache_read, #cost :cost"
             .to_owned(),
         when: String::new(),
         values: values([
@@ -29,6 +30,7 @@ pub(super) fn add_turn(turn: &TurnItem, day: &str, now_seconds: u64) -> Change {
             (":output", n(u.output_tokens)),
             (":cache_write", n(u.cache_creation_input_tokens)),
             (":cache_read", n(u.cache_read_input_tokens)),
+            (":cost", n(prices::micros(&turn.model, &u))),
         ]),
     }
 }
@@ -45,6 +47,7 @@ impl Store {
         let mut r = Reader::new(item);
         Ok(DayTotals {
             turns: r.n("turns")?,
+            micros: r.opt_n("cost")?.unwrap_or_default(),
             usage: Usage {
                 input_tokens: r.n("input")?,
                 output_tokens: r.n("output")?,

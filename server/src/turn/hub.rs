@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use app::domain::{TurnEvent, TurnId};
+use app::domain::{TurnEvent, TurnId, UserId};
 use tokio::sync::{Notify, watch};
 
 use super::{
@@ -162,6 +162,12 @@ impl Drop for Busy {
 }
 
 impl Hub {
+    /// How many turns of a user run here.
+    #[must_use]
+    pub fn running(&self, user: UserId) -> u32 {
+        self.lock().running.values().filter(|live| live.turn.owner == user).count() as u32
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,6 +3,7 @@
 //! `content`, `log`, `writer` and `follow` are pure; `runner`, `follower`, `stop` and `sweeper` bring the store,
 //! Claude and the clock to them. There is one way from the model to a person: runner → log → follower.
 
+pub mod budget;
 mod compact;
 pub mod content;
 pub mod follow;
@@ -45,13 +46,14 @@ use crate::{
     storage::{By, Kind, Segment, Store, StoreError, StoreErrorKind, TurnItem},
 };
 
-pub use self::{follower::Follower, look::Looked, sweeper::Tended};
 use self::{
+    budget::Budget,
     hub::{Busy, Hub},
     log::Log,
     metrics::Metrics,
     writer::{Author, random_nonce},
 };
+pub use self::{follower::Follower, look::Looked, sweeper::Tended};
 
 /// The turn log's times and limits.
 #[derive(Debug, Clone)]
@@ -119,6 +121,7 @@ struct Inner {
     hub: Hub,
     metrics: Arc<Metrics>,
     prompts: OnceLock<Arc<dyn PromptSource>>,
+    budget: OnceLock<Budget>,
     jobs: OnceLock<JobKeeper>,
     /// Where another message can be put for a turn that is handed over.
     queue: Queue,
@@ -155,6 +158,7 @@ impl Turns {
             hub: Hub::default(),
             metrics: Arc::default(),
             prompts: OnceLock::new(),
+            budget: OnceLock::new(),
             jobs: OnceLock::new(),
             queue,
             closing: signal::channel(false).0,
@@ -167,6 +171,17 @@ impl Turns {
     /// Says where prompts come from. Once, at start.
     pub fn set_prompts(&self, prompts: Arc<dyn PromptSource>) {
         let _ = self.inner.prompts.set(prompts);
+    }
+
+    /// Says what may be spent. Once, at start; without it, anything.
+    pub fn set_budget(&self, budget: Budget) {
+        let _ = self.inner.budget.set(budget);
+    }
+
+    /// What may be spent, where that is capped.
+    #[must_use]
+    pub fn budget(&self) -> Option<&Budget> {
+        self.inner.budget.get()
     }
 
     /// Says who looks after open jobs. Once, at start.

@@ -6,7 +6,7 @@ use app::domain::{Outcome, PieceKind, Timestamp, Timing, TurnError, Usage};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{
-    Prompt, Start, Turns, compact,
+    Prompt, Start, Turns, budget, compact,
     content::Content,
     hub::{Live, Phase},
     log::Log,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     claude::{Delta, Fault, Turn as Said},
     clock::jitter,
+    prices,
     queue::Note,
     storage::{Append, End, Kind, Segment, StoreError, StoreErrorKind},
 };
@@ -72,6 +73,10 @@ struct Run<'a> {
     before: Usage,
     /// Of this one.
     usage: Usage,
+    /// Claude said how much it was in the end.
+    told: bool,
+    /// Bytes of content that stood there when Claude was asked last.
+    asked_at: u32,
     io: Option<Io>,
     /// When something was last acknowledged.
     written_at: Instant,
@@ -118,6 +123,8 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         prompt,
         before,
         usage: Usage::default(),
+        told: false,
+        asked_at: 0,
         io: None,
         written_at: Instant::now(),
         put_at: Instant::now(),
@@ -134,8 +141,16 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
     let done = run.write().await;
     // The connection closes now, whatever the store still has to do.
     run.upstream.cancel();
+    if done != Done::Ended
+        && let Some(budget) = turns.budget()
+    {
+        budget.left(turn.id);
+    }
     match done {
         Done::Ended => {
+            if let Some(budget) = turns.budget() {
+                budget.over(turn.id, turn.owner, run.cost()).await;
+            }
             let log = std::mem::take(&mut run.log);
             compact::until_done(turns, live, &log).await;
         }
@@ -167,6 +182,7 @@ impl Run<'_> {
         request.messages.extend(self.misfits.iter().cloned());
         self.carries_on = !kept.is_empty();
         self.seam = None;
+        (self.told, self.asked_at) = (false, self.live.state().content.len());
         if self.carries_on {
             let spent = tokens(kept.len().saturating_sub(self.prompt.begins_with.len()));
             request.max_tokens = request.max_tokens.saturating_sub(spent);
@@ -254,7 +270,8 @@ impl Run<'_> {
             Step::Delta(Delta::Text(text)) => self.text(&text),
             Step::Delta(Delta::Thinking(_)) if self.carries_on => self.heard = true,
             Step::Delta(Delta::Thinking(text)) => self.content(PieceKind::Thinking, &text),
-            Step::Delta(Delta::Started { usage, .. } | Delta::Usage(usage)) => self.usage = usage,
+            Step::Delta(Delta::Started { usage, .. }) => self.usage = usage,
+            Step::Delta(Delta::Usage(usage)) => (self.usage, self.told) = (usage, true),
             Step::Delta(Delta::Ping) => {}
             Step::Delta(Delta::Stopped { stop_reason }) => self.stopped(stop_reason),
             Step::Over => {}
@@ -281,7 +298,8 @@ impl Run<'_> {
             Settled::Hold => true,
             Settled::Again => {
                 tracing::info!(turn = %self.live.turn.id, "not carried on where it broke off; asked once more");
-                self.before = add(self.before, std::mem::take(&mut self.usage));
+                self.before = add(self.before, self.used());
+                self.usage = Usage::default();
                 self.ask(true);
                 false
             }
@@ -380,6 +398,38 @@ impl Run<'_> {
         self.ending = Some((Outcome::Failed, None, Some(error)));
     }
 
+    /// What Claude was paid for since it was asked last. A reply that is cut short is never told how many tokens it
+    /// had: by its length then.
+    fn used(&self) -> Usage {
+        let written = self.live.state().content.len().saturating_sub(self.asked_at);
+        let output_tokens = tokens(written as usize);
+        if self.told || output_tokens <= self.usage.output_tokens {
+            return self.usage;
+        }
+        Usage { output_tokens, estimated: true, ..self.usage }
+    }
+
+    /// What the turn has cost so far, in millionths of a dollar. Until Claude says how much it has read, by the
+    /// prompt's length.
+    fn cost(&self) -> u64 {
+        let mut used = self.used();
+        if used.input_tokens + used.cache_creation_input_tokens + used.cache_read_input_tokens == 0 && !self.told {
+            let prompt: usize = self.prompt.request.messages.iter().map(|m| m.text.len()).sum();
+            used.input_tokens = tokens(prompt);
+        }
+        prices::micros(&self.live.turn.model, &add(self.before, used))
+    }
+
+    /// Tells the budget what this turn has cost, and ends it if that was the last of it.
+    fn pay(&mut self) {
+        let Some(budget) = self.turns.budget() else { return };
+        let turn = &self.live.turn;
+        if budget.note(turn.id, turn.owner, self.cost()) && self.ending.is_none() && !self.releasing {
+            self.upstream.cancel();
+            self.ending = Some((Outcome::Stopped, None, Some(budget::error())));
+        }
+    }
+
     /// What cannot wait for the next tick.
     fn hurry(&mut self) {
         if self.stop {
@@ -396,6 +446,7 @@ impl Run<'_> {
     }
 
     fn on_tick(&mut self) {
+        self.pay();
         let age = self.log.began().map_or(0, |began| self.turns.inner.clock.now().since(began));
         if self.ending.is_none() && age > self.turns.inner.config.longest.as_millis() as u64 {
             self.upstream.cancel();
@@ -532,7 +583,7 @@ impl Run<'_> {
             outcome,
             stop_reason,
             error,
-            usage: add(self.before, self.usage),
+            usage: add(self.before, self.used()),
             timing,
             total: 0,
             left_out: self.prompt.left_out,
@@ -579,7 +630,8 @@ impl Run<'_> {
             tracing::error!(turn = %self.live.turn.id, %fault, "a claim that cannot follow");
             return Some(Done::Fenced);
         }
-        self.before = add(self.before, std::mem::take(&mut self.usage));
+        self.before = add(self.before, self.used());
+        self.usage = Usage::default();
         self.writer = Writer::new(author, claim, self.log.next(), self.log.content().len());
         let (bases, content) = (self.log.bases().to_vec(), self.log.content().clone());
         self.live.update(|s| (s.bases, s.content) = (bases, content));

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     clock::jitter,
+    prices,
     storage::{Append, By, End, Kind, OpenWork, Segment, StoreError, TurnItem, TurnState, keys},
 };
 
@@ -227,6 +228,9 @@ impl Turns {
                 }
                 Ok(_) => {
                     let _ = log.apply(seq, &segment);
+                    if let Some(budget) = self.budget() {
+                        budget.over(turn.id, turn.owner, prices::micros(&turn.model, &usage)).await;
+                    }
                     self.compact(turn, log).await?;
                     return Ok(());
                 }

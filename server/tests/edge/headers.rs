@@ -104,3 +104,17 @@ async fn the_page_of_an_error_that_nothing_can_be_shown_for_has_them_too() {
     assert!(policy(&res).0.contains("script-src"));
     assert!(res.text().await.unwrap().contains("Storage is not answering"));
 }
+
+#[tokio::test]
+async fn a_forged_host_is_repeated_nowhere() {
+    let server = Server::start().await;
+    for path in ["/", "/c/x", "/sign-in", "/admin", "/api/models", "/api/x", "/pkg/x", "/no-such"] {
+        let res = server.get(path).header("host", "evil.example").header("accept", "text/html").send().await.unwrap();
+        assert!(!header(&res, "location").contains("evil"), "{path}");
+        assert!(!res.text().await.unwrap().contains("evil.example"), "{path}");
+    }
+    // A form's way back is a path, even from a page that the forged host would make this site's.
+    let form = server.post("/api/sessions/create", "").header("host", "evil.example").header("accept", "text/html");
+    let res = form.header("referer", "https://evil.example/c/x").send().await.unwrap();
+    assert_eq!((res.status().as_u16(), header(&res, "location")), (303, "/"));
+}

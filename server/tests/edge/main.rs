@@ -11,5 +11,7 @@ mod forms;
 mod headers;
 mod jobs;
 mod live;
+mod pace;
 mod pages;
+mod sign_in;
 mod support;

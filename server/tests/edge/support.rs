@@ -21,12 +21,13 @@ use app::{
     sse::{EventStream, Frame},
 };
 use server::{
-    auth::identity::Identity,
+    auth::{door::Door, identity::Identity},
     clock::Clock,
-    config::{Limits, Secret},
+    config::{Limits, Pace, Secret},
     http::{
         assets,
         connection::{self, Patience},
+        pace::Paces,
     },
     router::router,
     state::{AppState, RequestContext},
@@ -197,6 +198,20 @@ impl Server {
     }
 
     pub(crate) async fn with(limits: Limits, patience: Patience) -> Self {
+        Self::behind(Door::new(None, None), Pace::default(), limits, patience).await
+    }
+
+    /// Behind an access code.
+    pub(crate) async fn guarded(door: Door) -> Self {
+        Self::behind(door, Pace::default(), Limits::default(), Patience::default()).await
+    }
+
+    /// With a limit to how fast one may send.
+    pub(crate) async fn paced(pace: Pace) -> Self {
+        Self::behind(Door::new(None, None), pace, Limits::default(), Patience::default()).await
+    }
+
+    async fn behind(door: Door, pace: Pace, limits: Limits, patience: Patience) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let site = tempfile::tempdir().unwrap();
         build(site.path());
@@ -208,6 +223,10 @@ impl Server {
         let counting = Arc::clone(&requests);
         let state = AppState {
             identity: Identity::new(&Secret::new(SECRET), &[], clock.clone()),
+            door,
+            pace: Paces::new(pace),
+            admin: None,
+            lease_ms: 10_000,
             clock: clock.clone(),
             limits,
             assets: Arc::new(assets::load(site.path()).unwrap()),
@@ -283,7 +302,13 @@ fn build(site: &Path) {
     let pkg = site.join("pkg/0123abcd");
     std::fs::create_dir_all(&pkg).unwrap();
     let mut manifest = String::new();
-    for (key, name) in [("js", "outlast.js"), ("wasm", "outlast.wasm"), ("boot", "boot.js"), ("css", "outlast.css")] {
+    for (key, name) in [
+        ("js", "outlast.js"),
+        ("wasm", "outlast.wasm"),
+        ("boot", "boot.js"),
+        ("css", "outlast.css"),
+        ("desk", "desk.css"),
+    ] {
         std::fs::write(pkg.join(name), format!("plain {name}")).unwrap();
         std::fs::write(pkg.join(format!("{name}.br")), format!("brotli {name}")).unwrap();
         std::fs::write(pkg.join(format!("{name}.gz")), format!("gzip {name}")).unwrap();

@@ -22,13 +22,13 @@ use server::{
     chat::{Chat, ChatConfig},
     claude::{Claude, Config, Models, Thinking, simulator},
     clock::Clock,
-    config::Secret,
+    config::{Caps, Secret},
     http::forms::FormReply,
     jobs::{Jobs, JobsConfig},
     queue::{Local, Queue},
     state::{Answer, RequestContext, RequestId},
     storage::{Store, StoreConfig, embedded::Embedded},
-    turn::{Host, TurnConfig, Turns},
+    turn::{Host, TurnConfig, Turns, budget::Budget},
 };
 
 /// Short times.
@@ -53,6 +53,9 @@ pub struct Rig {
     pub clock: Clock,
     /// Of one reply.
     pub max_tokens: u64,
+    /// Most turns of one user at once.
+    pub running: Option<u32>,
+    pub caps: Caps,
 }
 
 /// One "process".
@@ -93,6 +96,8 @@ impl Rig {
             simulator,
             clock: Clock::default(),
             max_tokens: 32_000,
+            running: None,
+            caps: Caps::default(),
         };
         rig.server(true).store.init().await.unwrap();
         rig
@@ -130,6 +135,9 @@ impl Rig {
             stall: Duration::from_secs(3),
         });
         let turns = Turns::new(store.clone(), claude.clone(), self.clock.clone(), queue.clone(), config);
+        if let Some(budget) = Budget::new(store.clone(), self.clock.clone(), self.caps) {
+            turns.set_budget(budget);
+        }
         let chat = ChatConfig {
             model: "claude-sonnet-5-5".into(),
             max_tokens: self.max_tokens,
@@ -137,6 +145,7 @@ impl Rig {
             retention_days: 365,
             prompt_chars: 200_000,
             title_chars: 200,
+            running: self.running,
         };
         let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), self.clock.clone(), chat);
         let hooks = JobsConfig { secret: Secret::new("webhooks"), private_webhooks: true };

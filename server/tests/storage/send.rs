@@ -156,7 +156,10 @@ async fn a_turn_is_counted_once_whoever_compacts(t: &Table) {
     let how = compactors.join_all().await;
     assert_eq!(how.iter().filter(|h| **h == Compacted::Now).count(), 1, "{how:?}");
     let totals = t.store.day_totals(session.owner, &answer.day).await.unwrap();
-    assert_eq!(totals, DayTotals { turns: 1, usage: usage() });
+    assert_eq!(
+        totals,
+        DayTotals { turns: 1, micros: server::prices::micros(&answer.turn.model, &usage()), usage: usage() }
+    );
 
     let next = t.store.session(session.id).await.unwrap().unwrap();
     t.talk(&next, false, "Q", "A").await;

@@ -33,6 +33,7 @@ macro_rules! on_both {
     };
 }
 
+mod budget;
 mod carry_on;
 mod elsewhere;
 mod faults;
