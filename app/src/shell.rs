@@ -22,7 +22,7 @@ pub struct Assets {
     /// The module that loads both and starts the page.
     pub boot: String,
     pub css: String,
-    /// What only the sign-in and the admin pages need beside it.
+    /// What only the sign-in, the jobs and the admin pages need beside it.
     pub desk: String,
 }
 
@@ -51,6 +51,7 @@ pub fn shell(data: Arc<PageData>, fixed: &Fixed, assets: Arc<Assets>) -> impl In
     let again = (running || fixed.again).then(|| {
         view! { <noscript inner_html="<meta http-equiv=\"refresh\" content=\"3\">"></noscript> }
     });
+    let desk = (data.kind == PageKind::Jobs).then(|| view! { <link rel="stylesheet" href=assets.desk.clone()/> });
     view! {
         <!DOCTYPE html>
         <html lang="en" data-theme=theme>
@@ -62,6 +63,7 @@ pub fn shell(data: Arc<PageData>, fixed: &Fixed, assets: Arc<Assets>) -> impl In
                 <meta name="referrer" content="same-origin"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets.css.clone()/>
+                {desk}
                 {scripts}
                 {again}
             </head>

@@ -87,11 +87,11 @@ pub fn back(headers: &HeaderMap) -> String {
         let referer = text(header::REFERER)?;
         let host = text(header::HOST)?;
         let uri = referer.parse::<Uri>().ok().filter(|_| origin::names_host(referer, host))?;
-        if uri.path() == "/admin" || uri.path().starts_with("/admin/") {
-            return Some(uri.path().to_owned()).filter(|path| is_path(path));
-        }
         if let Some(job) = uri.path().strip_prefix("/jobs/") {
             return Some(format!("/jobs/{}", job.parse::<JobId>().ok()?));
+        }
+        if uri.path() == "/admin" || uri.path().starts_with("/admin/") {
+            return Some(uri.path().to_owned()).filter(|path| is_path(path));
         }
         let id: SessionId = uri.path().strip_prefix("/c/")?.trim_end_matches("/live").parse().ok()?;
         Some(format!("/c/{id}"))

@@ -7,6 +7,8 @@ use app::{
     domain::{JobId, SessionId, TurnId},
 };
 use server::{
+    jobs::worker,
+    queue::Queue,
     router::{ADMIN, PAGES},
     storage::{Store, StoreConfig},
 };
@@ -61,7 +63,7 @@ fn call(path: &str, ids: &Ids) -> Call {
     let post = |body: String, names| Call { method: "POST", path: path.to_owned(), body, names };
     let page = |path: String, names| Call { method: "GET", path, body: String::new(), names };
     match path {
-        "/api/models" | "/api/sessions/list" | "/" | "/sign-in" | "/admin" | "/admin/audit" => {
+        "/api/models" | "/api/sessions/list" | "/" | "/jobs" | "/jobs/new" | "/sign-in" | "/admin" | "/admin/audit" => {
             get(String::new(), false)
         }
         "/api/sessions/create" => post(String::new(), false),
@@ -79,7 +81,6 @@ fn call(path: &str, ids: &Ids) -> Call {
         "/api/jobs/cancel" | "/api/jobs/retry" => post(format!("job_id={job}"), true),
         "/c/{id}" => page(format!("/c/{session}"), true),
         "/c/{id}/live" => page(format!("/c/{session}/live"), true),
-        "/jobs" | "/jobs/new" => get(String::new(), false),
         "/jobs/{id}" => page(format!("/jobs/{job}"), true),
         "/jobs/{id}/zip" => page(format!("/jobs/{job}/zip"), true),
         "/jobs/{id}/{index}/text" => page(format!("/jobs/{job}/0/text"), true),
@@ -135,7 +136,9 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
     let mut reader = Reader::default();
     reader.read(stream).await;
     let job: JobId = rig.turn().to_string().parse().unwrap();
-    let submitted = open.post("/api/jobs/submit", &format!("job_id={job}&prompt=Mine"), &open.cookie(owner)).await;
+    let submitted = open
+        .post("/api/jobs/submit", &format!("job_id={job}&prompt=Mine%0A/sim+html+rate=0"), &open.cookie(owner))
+        .await;
     assert_eq!(submitted.status(), 202);
     let existing = (session, turn, job);
 
@@ -202,6 +205,15 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
             }
         }
     }
+    // What a variant says can be had once it is written.
+    let Queue::Local(queue) = server.queue.clone() else { panic!("the rig's queue is in the process") };
+    tokio::spawn(worker::local(server.jobs.clone(), queue, 1, std::future::pending()));
+    let status = format!("/api/jobs/status?job_id={job}");
+    let status = open.get(&status, &open.cookie(owner)).await.json_value().await;
+    let variant = status["variants"][0]["turn_id"].as_str().unwrap();
+    let follow = format!("/api/chat/follow?turn_id={variant}");
+    let written = open.get(&follow, &open.cookie(owner)).await.text().await.unwrap();
+    assert!(written.contains("event: end"), "{written}");
     // Nothing of all that has changed anything: the owner has it still. Last what takes it away.
     let mut rows = all();
     rows.retain(|path| !ADMIN.contains(path));

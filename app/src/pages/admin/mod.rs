@@ -42,8 +42,6 @@ enum Here {
 const SYMBOLS: &str = "<symbol id=\"i-list\" viewBox=\"0 0 20 20\"><path d=\"M3.5 5.5h13M3.5 10h13M3.5 14.5h13\"/></symbol>\
     <symbol id=\"i-eye\" viewBox=\"0 0 20 20\"><path d=\"M2.5 10s2.8-5 7.5-5 7.5 5 7.5 5-2.8 5-7.5 5-7.5-5-7.5-5z\"/>\
     <circle cx=\"10\" cy=\"10\" r=\"2.2\"/></symbol>\
-    <symbol id=\"i-chat\" viewBox=\"0 0 20 20\"><path d=\"M3.5 5A1.5 1.5 0 0 1 5 3.5h10A1.5 1.5 0 0 1 16.5 5v7a1.5 1.5 0 \
-    0 1-1.5 1.5H9L5.5 16.5v-3H5A1.5 1.5 0 0 1 3.5 12V5z\"/></symbol>\
     <symbol id=\"i-leave\" viewBox=\"0 0 20 20\"><path d=\"M8 3.5H5A1.5 1.5 0 0 0 3.5 5v10A1.5 1.5 0 0 0 5 16.5h3M13 \
     13.5l3.5-3.5L13 6.5M16.5 10H8\"/></symbol>";
 
