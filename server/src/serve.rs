@@ -243,3 +243,30 @@ pub async fn simulate(_addr: SocketAddr) -> Result<(), StartError> {
 pub async fn init(config: Config) -> Result<(), StartError> {
     compose::init(&config).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_laptops_password_is_made_up_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |more: &[(&str, &str)]| {
+            let data = dir.path().join("data").display().to_string();
+            let all = [&[("OUTLAST_DATA_DIR", data.as_str())], more].concat();
+            let config = Config::from_lookup(|name| all.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()));
+            admin_hash(&config.unwrap()).unwrap()
+        };
+        let first = at(&[]).unwrap();
+        assert_eq!(at(&[]).unwrap(), first);
+        // A given one wins; and where others share the table nobody's is made up.
+        let (given, hash) = password::generate().unwrap();
+        assert!(at(&[("OUTLAST_ADMIN_PASSWORD_HASH", &hash)]).unwrap().matches(given.as_bytes()));
+        let shared = [("OUTLAST_STORE", "dynamodb"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
+        assert_eq!(at(&shared), None);
+        std::fs::write(dir.path().join("data").join(secret::ADMIN), "x".repeat(40)).unwrap();
+        let data = dir.path().join("data").display().to_string();
+        let config = Config::from_lookup(|name| (name == "OUTLAST_DATA_DIR").then(|| data.clone())).unwrap();
+        assert!(admin_hash(&config).is_err(), "a broken file is no open door");
+    }
+}

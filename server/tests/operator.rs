@@ -93,7 +93,7 @@ impl Drop for Serving {
 
 /// A built site, as far as a server looks at it when it starts.
 fn site(dir: &Path) {
-    std::fs::write(dir.join("assets.txt"), "js a.js\nwasm a.wasm\nboot b.js\ncss a.css\n").unwrap();
+    std::fs::write(dir.join("assets.txt"), "js a.js\nwasm a.wasm\nboot b.js\ncss a.css\ndesk desk.css\n").unwrap();
 }
 
 // The commands are waited for, and a part of what they ask is in this process.

@@ -50,9 +50,16 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
         chromium: chromium()?,
         python: python(ws, "end2end/sdk/requirements.txt")?,
     };
+    ministack(ws)?;
     node_modules(&ws.root.join("end2end"))?;
     node_modules(&ws.root.join("end2end/sdk"))?;
     Ok(tools)
+}
+
+/// A real SQS API, in an environment of its own: its packages are not the SDK check's.
+fn ministack(ws: &Workspace) -> Result<()> {
+    let python = python(ws, "server/tests/ministack.txt")?;
+    link(&python.with_file_name("ministack"), &ws.root.join(".tools/ministack"))
 }
 
 /// The compiler's target for the browser: fetched by rustup if it is not there.

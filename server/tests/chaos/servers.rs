@@ -179,6 +179,6 @@ fn boot(line: &str) -> Option<String> {
 pub(crate) fn make_site(dir: &Path) {
     let site = dir.join("site");
     std::fs::create_dir_all(site.join("pkg")).unwrap();
-    let manifest = "js pkg/x.js\nwasm pkg/x.wasm\nboot pkg/boot.js\ncss pkg/x.css\n";
+    let manifest = "js pkg/x.js\nwasm pkg/x.wasm\nboot pkg/boot.js\ncss pkg/x.css\ndesk pkg/desk.css\n";
     std::fs::write(site.join("assets.txt"), manifest).unwrap();
 }

@@ -6,6 +6,8 @@ mod bad_store;
 #[allow(dead_code, clippy::expect_used, clippy::panic, reason = "a part of it is used")]
 #[path = "../common/dynamodb.rs"]
 mod dynamodb;
+#[path = "../common/ministack.rs"]
+mod ministack;
 #[path = "../rig/mod.rs"]
 mod rig;
 
@@ -40,6 +42,7 @@ mod faults;
 mod hand_over;
 mod jobs;
 mod price;
+mod sqs;
 mod store_faults;
 
 on_both!(a_reply_is_streamed_stored_and_the_same_for_everybody);

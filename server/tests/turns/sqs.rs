@@ -1,0 +1,135 @@
+//! Jobs and turns over a real queue.
+
+use std::time::Duration;
+
+use app::{
+    backend::SubmitRequest,
+    domain::{Job, JobId, JobStatus, UserId},
+};
+use server::{
+    jobs::worker,
+    queue::{Queue, Sqs, SqsConfig},
+    storage::Store,
+};
+use tokio::sync::watch;
+
+use crate::{
+    ministack,
+    rig::{Reader, Rig, Server, config, killable, new_chat, splice},
+};
+
+fn sqs(endpoint: &str, name: &str) -> Sqs {
+    let url = format!("{endpoint}/000000000000/{name}");
+    Sqs::new(SqsConfig { endpoint: Some(endpoint.to_owned()), region: "us-east-1".into(), keys: None, url })
+}
+
+fn name() -> String {
+    format!("turns-{:016x}", server::clock::random_u128() as u64)
+}
+
+fn server(rig: &Rig, queue: &Sqs) -> Server {
+    rig.server_of(&rig.simulator, Store::new(rig.store_config()), Queue::Sqs(queue.clone()), config(false))
+}
+
+/// A worker, until it is told to stop.
+fn work(server: &Server, queue: &Sqs) -> (watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+    let (stop, mut stopped) = watch::channel(false);
+    let (jobs, queue, turns) = (server.jobs.clone(), queue.clone(), server.turns.clone());
+    let stopping = async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        turns.close_to_new();
+    };
+    (stop, tokio::spawn(worker::sqs(jobs, queue, 4, stopping)))
+}
+
+async fn finished(server: &Server, user: UserId, id: JobId) -> Job {
+    let backend = server.of(user);
+    let looking = async {
+        loop {
+            let job = backend.job_status(id).await.unwrap();
+            if job.status.is_over() {
+                return job;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), looking).await.expect("the job ends")
+}
+
+/// Two workers at once; one of them is told to end in the middle, and hands over what it runs.
+#[tokio::test]
+async fn a_job_is_worked_on_over_sqs_and_outlives_a_worker() {
+    let rig = Rig::start().await;
+    let queue = sqs(ministack::endpoint(), &name());
+    let (url, dead) = queue.init().await.unwrap();
+    assert!(dead.ends_with("-dead") && !url.is_empty());
+    queue.init().await.unwrap();
+    let (one, two) = (server(&rig, &queue), server(&rig, &queue));
+    let (user, job_id) = (rig.user(), JobId::from_parts(rig.clock.now(), server::clock::random_u128()));
+    let prompt = "A page.\n/sim tokens=100 rate=25 vary".to_owned();
+    let request = SubmitRequest { job_id, prompt, variants: 3, schema: None, model: None, webhook: None };
+    let (stop, first) = work(&one, &queue);
+    one.of(user).submit_job(request).await.unwrap();
+    let turn = one.of(user).job_status(job_id).await.unwrap().variants[0].turn_id;
+    let mut reader = Reader::default();
+    let stream = one.of(user).follow(turn, app::domain::Cursor::default()).await.unwrap();
+    reader.read_until(stream, |r| r.shown.len() > 100).await;
+    let (_stop, _second) = work(&two, &queue);
+    stop.send_replace(true);
+    tokio::time::timeout(Duration::from_secs(30), first).await.expect("it ends in order").unwrap();
+    let job = finished(&two, user, job_id).await;
+    assert_eq!(job.status, JobStatus::Complete);
+    for variant in &job.variants {
+        assert!(splice(variant.text.as_deref().unwrap(), 100) <= 3);
+    }
+}
+
+/// A chat whose runner is killed with its tab closed is finished by whoever gets its delayed message.
+#[tokio::test]
+async fn a_chat_that_nobody_watches_is_finished_by_its_message() {
+    let rig = Rig::start().await;
+    let queue = sqs(ministack::endpoint(), &name());
+    queue.init().await.unwrap();
+    let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
+    let doomed = killable();
+    let first = server(&rig, &queue);
+    let backend = first.of(user);
+    let script = "x\n/sim tokens=200 rate=50 vary";
+    let stream =
+        doomed.spawn(async move { backend.send(new_chat(session, turn, script)).await.unwrap() }).await.unwrap();
+    let mut reader = Reader::default();
+    reader.read_until(stream, |r| r.shown.len() > 100).await;
+    // Its message is in the queue by now, to be seen in half a minute.
+    doomed.shutdown_background();
+    let second = server(&rig, &queue);
+    let (_stop, _working) = work(&second, &queue);
+    let done = async {
+        loop {
+            let page = second.of(user).get_session(session, None, None).await.unwrap();
+            if page.messages.len() == 2 {
+                return page.messages[1].text.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let text = tokio::time::timeout(Duration::from_secs(120), done).await.expect("the turn ends");
+    assert_eq!(splice(&text, 200), 2);
+}
+
+/// A queue that is down when a job is handed in: accepted, and delivered once it is there.
+#[tokio::test]
+async fn a_job_handed_in_while_the_queue_is_down_is_delivered_later() {
+    let rig = Rig::start().await;
+    let name = name();
+    let down = server(&rig, &sqs("http://127.0.0.1:9", &name));
+    let (user, job_id) = (rig.user(), JobId::from_parts(rig.clock.now(), server::clock::random_u128()));
+    let prompt = "A page.\n/sim tokens=10 rate=0 vary".to_owned();
+    let request = SubmitRequest { job_id, prompt, variants: 2, schema: None, model: None, webhook: None };
+    down.of(user).submit_job(request).await.unwrap();
+    assert!(down.store.job(job_id).await.unwrap().unwrap().pending);
+    let queue = sqs(ministack::endpoint(), &name);
+    queue.init().await.unwrap();
+    let up = server(&rig, &queue);
+    let (_stop, _working) = work(&up, &queue);
+    assert_eq!(finished(&up, user, job_id).await.status, JobStatus::Complete);
+}
