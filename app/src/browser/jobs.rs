@@ -40,6 +40,7 @@ const FOLLOWED: usize = 4;
 /// Between looks at a list, and the first look at a job.
 const LOOK_MS: u32 = 3_000;
 const LONGEST_PAUSE_MS: u32 = 30_000;
+const GATHER_MS: u32 = 200;
 /// Hidden, nothing is asked; the nap ends when the tab is looked at again.
 const HIDDEN_MS: u32 = 3_600_000;
 /// Silence after which a stream counts as dead.
@@ -124,7 +125,11 @@ async fn watch(page: Page, job: String, title: String) {
     let mut pause = LOOK_MS;
     let mut shown = String::new();
     loop {
-        nap(if dom::is_visible() { pause } else { HIDDEN_MS }).await;
+        if !ENDED.get() {
+            nap(if dom::is_visible() { pause } else { HIDDEN_MS }).await;
+        }
+        // Several that end together are one look.
+        wake::pause(GATHER_MS).await;
         if !ENDED.take() && !dom::is_visible() {
             continue;
         }
