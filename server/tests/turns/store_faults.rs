@@ -163,7 +163,8 @@ async fn what_cannot_be_written_is_bounded() {
     let live = server.turns.hub().get(turn).unwrap();
     let held = live.state().content.len() as usize;
     assert!((UNWRITTEN..UNWRITTEN + 16 * 1024).contains(&held), "{held} bytes are held");
-    assert_eq!(calls(&rig, &script).await, ["running"], "the simulator has more to say and waits");
+    // Whether Claude still speaks is the network's affair: its buffers may hold all that is left.
+    assert!(held < WORDS * 8, "there is more to come");
     bad.come_back();
     reader.read(stream).await;
     whole(&rig, &server, &reader, session, &script, WORDS).await;
