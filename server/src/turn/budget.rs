@@ -34,6 +34,8 @@ const AGE: Duration = Duration::from_secs(2);
 const USER_AGE: Duration = Duration::from_secs(5);
 /// How far ahead it is looked whether the cap will be met.
 const AHEAD: Duration = Duration::from_secs(8);
+/// For so long it is reckoned that others go on spending as they did, if nothing is heard of them.
+const UNREAD: Duration = Duration::from_millis(500);
 /// Far from the cap, so large a part of it may be spent here before the others are told.
 const PART: u64 = 200;
 /// How long the end of a turn waits for the others to be told.
@@ -75,6 +77,8 @@ struct State {
     /// Spent by all together at the last reading, and how fast that grew, in millionths a second.
     last: u64,
     speed: Option<u64>,
+    /// The same of what the others spent.
+    others_speed: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +112,12 @@ impl State {
         self.others + self.mine()
     }
 
+    /// What all together have spent by now, about: others go on between two readings.
+    fn by_now(&self) -> u64 {
+        let since = self.read_at.map_or(0, |at| at.elapsed().min(UNREAD).as_millis() as u64);
+        self.all().saturating_add(self.others_speed.saturating_mul(since) / 1000)
+    }
+
     fn of(&self, user: UserId) -> u64 {
         let done = self.users.get(&user).map_or(0, |known| known.micros);
         done + self.running.values().filter(|r| r.user == user).map(Running::today).sum::<u64>()
@@ -116,6 +126,12 @@ impl State {
     /// Whether what is known of a user's day was read too long ago.
     fn is_old(&self, user: UserId) -> bool {
         self.users.get(&user).is_none_or(|known| known.at.elapsed() >= USER_AGE)
+    }
+
+    /// Whether the others have to be told while turns run: near the cap, or of much. What is left is told at a turn's
+    /// end.
+    fn has_to_tell(&self, cap: u64) -> bool {
+        self.near(cap) || self.mine().saturating_sub(self.told) > cap / PART
     }
 
     /// Whether the cap may be met before one looks again.
@@ -153,7 +169,7 @@ impl Budget {
     }
 
     fn is_spent(&self, state: &State, user: UserId) -> bool {
-        self.0.caps.all.is_some_and(|cap| state.all() >= cap)
+        self.0.caps.all.is_some_and(|cap| state.by_now() >= cap)
             || self.0.caps.user.is_some_and(|cap| state.of(user) >= cap)
     }
 
@@ -180,7 +196,7 @@ impl Budget {
         if exchange && !self.0.asked.swap(true, Ordering::Relaxed) {
             let budget = self.clone();
             tokio::spawn(async move {
-                budget.exchange().await;
+                budget.exchange(0).await;
                 budget.0.asked.store(false, Ordering::Relaxed);
             });
         }
@@ -189,14 +205,13 @@ impl Budget {
 
     fn wants_exchange(&self, state: &State) -> bool {
         let Some(cap) = self.0.caps.all else { return false };
-        let near = state.near(cap);
         let old = state.read_at.is_none_or(|at| at.elapsed() >= AGE);
-        near || old || state.mine() - state.told.min(state.mine()) > cap / PART
+        old || state.has_to_tell(cap)
     }
 
     /// A turn that ran here is over. `cost` is what it all cost.
     pub async fn over(&self, turn: TurnId, user: UserId, cost: u64) {
-        {
+        let mine = {
             let mut state = self.state();
             let before = state.running.remove(&turn).map_or(0, |r| r.before);
             let cost = cost.saturating_sub(before);
@@ -206,9 +221,15 @@ impl Budget {
                 known.turns += 1;
                 known.micros += cost;
             }
+            state.mine()
+        };
+        if self.0.caps.all.is_none() {
+            return;
         }
-        // The process may be frozen or gone right after a turn.
-        if self.0.caps.all.is_some() && timeout(PATIENCE, self.exchange()).await.is_err() {
+        // The process may be frozen or gone right after a turn, so it is waited for; but not given up after that.
+        let budget = self.clone();
+        let telling = tokio::spawn(async move { budget.exchange(mine).await });
+        if timeout(PATIENCE, telling).await.is_err() {
             tracing::warn!("what was spent could not be noted yet");
         }
     }
@@ -218,33 +239,47 @@ impl Budget {
         self.state().running.remove(&turn);
     }
 
-    /// Tells the table what was spent here, and reads what was spent elsewhere.
-    async fn exchange(&self) {
+    /// Tells the table what was spent here, where that has to be or is less than `told`, and reads what was spent
+    /// elsewhere. Of many who wait for it one does it for all.
+    async fn exchange(&self, told: u64) {
+        let asked_at = Instant::now();
         let _one = self.0.exchange.lock().await;
-        if let Err(error) = self.try_exchange().await {
+        {
+            let state = self.state();
+            if state.told >= told && state.read_at.is_some_and(|at| at >= asked_at) {
+                return;
+            }
+        }
+        if let Err(error) = self.try_exchange(told).await {
             tracing::warn!(%error, "what was spent could not be exchanged");
         }
     }
 
-    async fn try_exchange(&self) -> Result<(), StoreError> {
-        let (day, mine, told) = {
+    async fn try_exchange(&self, told: u64) -> Result<(), StoreError> {
+        let (day, mine, tell) = {
             let state = self.state();
-            (state.day.clone(), state.mine(), state.told)
+            let tell = told > state.told || self.0.caps.all.is_some_and(|cap| state.has_to_tell(cap));
+            (state.day.clone(), state.mine(), tell && state.mine() > state.told)
         };
-        if mine > told {
+        if tell {
             self.0.store.note_spent(&day, &self.0.process, mine).await?;
         }
         let others = self.0.store.spent(&day, &self.0.process).await?;
         let mut state = self.state();
         if state.day == day {
-            state.told = state.told.max(mine);
-            state.others = others;
+            if tell {
+                state.told = state.told.max(mine);
+            }
+            let before = std::mem::replace(&mut state.others, others);
             let (now, all) = (Instant::now(), state.all());
             if let Some(at) = state.read_at {
                 let ms = (now.duration_since(at).as_millis() as u64).max(1);
                 // The faster of the last two, so that one quiet moment does not lull it.
                 let speed = all.saturating_sub(state.last).saturating_mul(1000) / ms;
                 state.speed = Some(speed.max(state.speed.unwrap_or(0) / 2));
+                // The mean of the last two, since what is told of comes in steps.
+                let speed = others.saturating_sub(before).saturating_mul(1000) / ms;
+                state.others_speed = u64::midpoint(speed, state.others_speed);
             }
             (state.read_at, state.last) = (Some(now), all);
         }
@@ -257,7 +292,7 @@ impl Budget {
     /// `budget_spent`.
     pub async fn admit(&self, user: UserId) -> Result<(), ApiError> {
         if self.0.caps.all.is_some() && self.state().read_at.is_none() {
-            self.exchange().await;
+            self.exchange(0).await;
         }
         let state = self.state();
         if self.is_spent(&state, user) { Err(refusal(self.0.clock.now())) } else { Ok(()) }
@@ -335,6 +370,24 @@ pub(super) fn error() -> TurnError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn far_from_the_cap_a_running_turn_tells_nothing_until_it_is_much() {
+        let cap = 1_000_000;
+        let mut state = State { ended: 1_000, told: 1_000, speed: Some(100), ..State::default() };
+        assert!(!state.has_to_tell(cap));
+        state.ended += cap / PART;
+        assert!(!state.has_to_tell(cap));
+        state.ended += 1;
+        assert!(state.has_to_tell(cap), "much");
+        state.told = state.ended;
+        assert!(!state.has_to_tell(cap));
+        // What all spend would meet it within eight seconds.
+        state.speed = Some(125_000);
+        assert!(state.has_to_tell(cap), "near");
+        state.speed = None;
+        assert!(state.has_to_tell(cap), "nobody knows");
+    }
 
     #[test]
     fn it_says_when_to_come_again() {
