@@ -37,14 +37,14 @@ test('a job is handed in, watched, left and compared', async ({ chat, page, axe,
   await chat.alive();
   await axe('the form');
   await shots('job-new');
-  await handIn(page, 'A landing page for a tide notebook\n/sim html rate=25', { variants: 6 });
+  await handIn(page, 'A landing page for a tide notebook\n/sim html rate=15', { variants: 6 });
   await chat.alive();
   await expect(card(page, 1).locator('[data-text]')).toContainText('<!DOCTYPE html>');
+  // The tab says how far the job is.
+  await expect(page).toHaveTitle(/\d of 6 · A landing page/);
   await tally(page, /0 of 6 done/);
   await axe('a running job');
   await shots('job-running');
-  // What is being written grows while it is watched, and the tab says how far the job is.
-  await expect(page).toHaveTitle(/\d of 6 · A landing page/);
 
   // Away, and back: it went on.
   const at = page.url();
