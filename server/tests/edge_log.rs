@@ -2,45 +2,23 @@
 //! `tracing` may take a line that another thread reaches first for one that nobody wants.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what helps a test may fail it")]
 
+#[path = "common/lines.rs"]
+mod lines;
 #[expect(dead_code, reason = "the other test binary uses all of it")]
 #[path = "edge/support.rs"]
 mod support;
 
-use std::{
-    io,
-    sync::{Arc, Mutex, atomic::Ordering},
-};
+use std::sync::atomic::Ordering;
 
 use app::error::ApiError;
 use server::{config::LogFormat, telemetry};
-use tracing_subscriber::fmt::MakeWriter;
 
+use lines::Lines;
 use support::*;
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
+/// What was logged since it was last asked.
+fn said(lines: &Lines) -> String {
+    String::from_utf8(std::mem::take(&mut *lines.0.lock().unwrap())).unwrap()
 }
 
 /// Everything that a person, a model or a browser may say, once each.
@@ -80,7 +58,7 @@ async fn nothing_that_anybody_says_is_in_the_log() {
         let _guard = tracing::subscriber::set_default(telemetry::subscriber(format, lines.clone()));
         let server = Server::start().await;
         all_that_can_be_said(&server).await;
-        let log = lines.text();
+        let log = said(&lines);
         assert!(log.lines().count() >= 14, "{log}");
         assert!(!log.to_lowercase().contains("canary"), "{log}");
         let signature = server.cookie(user(1)).rsplit_once('.').unwrap().1.to_owned();
@@ -93,7 +71,7 @@ async fn each_request_is_one_line_and_a_stream_one_more() {
     let _guard = tracing::subscriber::set_default(telemetry::subscriber(LogFormat::Json, lines.clone()));
     let server = Server::start().await;
     let log =
-        || lines.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>();
+        || said(&lines).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>();
 
     let res = server.get("/c/x").send().await.unwrap();
     let id = header(&res, "x-request-id").to_owned();

@@ -2,7 +2,8 @@
 
 use crate::domain::Timestamp;
 
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+/// By their number, Sunday first.
+pub const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -99,7 +100,9 @@ pub fn day(at: Timestamp, now: Timestamp, tz: i32) -> String {
     }
 }
 
-fn month(number: u8) -> &'static str {
+/// A month by its number, from 1.
+#[must_use]
+pub fn month(number: u8) -> &'static str {
     MONTHS.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or_default()
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use app::{
     backend::{Parent, SendRequest},
-    domain::{MessageId, Outcome, Piece, PieceKind, Role, SessionId, Timestamp, TurnId, Usage, UserId},
+    domain::{MessageId, Outcome, SessionId, Timestamp, TurnId, UserId},
     error::ApiError,
 };
 use tokio::time::sleep;
@@ -19,9 +19,7 @@ use crate::{
     auth::ownership,
     claude::Model,
     clock::jitter,
-    storage::{
-        Head, MessageItem, Segment, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState, segment::VERSION,
-    },
+    storage::{Head, MessageItem, Segment, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState},
     turn::{Host, Prompt, PromptSource},
 };
 
@@ -304,27 +302,11 @@ impl Chat {
             DraftKind::Retry { beside, carry_on: true } => Some(MessageId::from(beside.id)),
             _ => None,
         };
+        let asked = Head { message: parent, depth: depth.saturating_sub(1) };
         let turn = TurnItem {
-            id: draft.turn,
-            owner: draft.user,
-            session: session.id,
-            parent,
-            depth,
-            model: model.id.clone(),
-            state: TurnState::Open,
             claims: u32::from(claim.is_some()),
             continues,
-            variant: None,
-            created_at: now,
-            bases: Vec::new(),
-            usage: Usage::default(),
-            outcome: None,
-            stop_reason: None,
-            error: None,
-            timing: None,
-            total: 0,
-            v: VERSION,
-            ttl,
+            ..TurnItem::open(draft.turn, draft.user, session.id, asked, model.id.clone(), now, ttl)
         };
         let prompt = claim.is_some().then(|| self.gather(session.id, model, question));
         Ok((SendTx { session, before, new, set_title, message, turn, claim }, prompt))
@@ -337,25 +319,9 @@ impl Chat {
     }
 
     fn question(&self, draft: &Draft, text: &str, head: Option<Head>, depth: u32, now: Timestamp) -> MessageItem {
-        MessageItem {
-            id: super::history::question_id(&self.inner.clock, depth),
-            session: draft.session,
-            parent: head.map(|h| h.message),
-            depth,
-            role: Role::User,
-            content: vec![Piece { kind: PieceKind::Text, text: text.to_owned() }],
-            turn: None,
-            model: None,
-            outcome: None,
-            stop_reason: None,
-            error: None,
-            usage: None,
-            timing: None,
-            bases: Vec::new(),
-            left_out: None,
-            created_at: now,
-            ttl: self.ttl(now),
-        }
+        let asked = Head { message: super::history::question_id(&self.inner.clock, depth), depth };
+        let parent = head.map(|h| h.message);
+        MessageItem::question(asked, draft.session, parent, text.to_owned(), now, self.ttl(now))
     }
 
     /// The message that a new question follows.

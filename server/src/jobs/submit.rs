@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app::{
     backend::SubmitRequest,
-    domain::{JobId, JobList, JobRow, JobStatus, MessageId, Piece, PieceKind, Role, Submitted, TurnId, Usage, UserId},
+    domain::{JobId, JobList, JobRow, JobStatus, MessageId, Submitted, TurnId, UserId},
     error::ApiError,
 };
 
@@ -13,10 +13,7 @@ use crate::{
     auth::ownership,
     chat::{errors::store, text},
     schema::Schema,
-    storage::{
-        Head, JobItem, MessageItem, SendOutcome, SessionItem, SubmitTx, TurnItem, TurnState, VariantItem,
-        segment::VERSION,
-    },
+    storage::{Head, JobItem, MessageItem, SendOutcome, SessionItem, SubmitTx, TurnItem, VariantItem},
 };
 
 /// Jobs of one page of the list.
@@ -79,25 +76,8 @@ impl Jobs {
         let ttl = self.inner.chat.ttl(now);
         let model = self.inner.chat.model_or_default(request.model.as_deref());
         let title = text::first_title(&request.prompt);
-        let message = MessageItem {
-            id: crate::chat::question_id(&self.inner.clock, 0),
-            session: request.job_id.into(),
-            parent: None,
-            depth: 0,
-            role: Role::User,
-            content: vec![Piece { kind: PieceKind::Text, text: request.prompt.clone() }],
-            turn: None,
-            model: None,
-            outcome: None,
-            stop_reason: None,
-            error: None,
-            usage: None,
-            timing: None,
-            bases: Vec::new(),
-            left_out: None,
-            created_at: now,
-            ttl,
-        };
+        let asked = Head { message: crate::chat::question_id(&self.inner.clock, 0), depth: 0 };
+        let message = MessageItem::question(asked, request.job_id.into(), None, request.prompt.clone(), now, ttl);
         let turns: Vec<TurnItem> = (0..request.variants)
             .map(|index| self.variant(user, request.job_id, message.id, &model, index, ttl))
             .collect();
@@ -121,7 +101,7 @@ impl Jobs {
             created_at: now,
             updated_at: now,
             model: Some(model),
-            head: Some(Head { message: message.id, depth: 0 }),
+            head: Some(asked),
             active: None,
             of_job: true,
             deleted_at: None,
@@ -131,28 +111,10 @@ impl Jobs {
     }
 
     fn variant(&self, owner: UserId, job: JobId, asked: MessageId, model: &str, index: u32, ttl: u64) -> TurnItem {
-        TurnItem {
-            id: self.inner.clock.turn_id(),
-            owner,
-            session: job.into(),
-            parent: asked,
-            depth: 1,
-            model: model.to_owned(),
-            state: TurnState::Open,
-            claims: 0,
-            continues: None,
-            variant: Some(index),
-            created_at: self.inner.clock.now(),
-            bases: Vec::new(),
-            usage: Usage::default(),
-            outcome: None,
-            stop_reason: None,
-            error: None,
-            timing: None,
-            total: 0,
-            v: VERSION,
-            ttl,
-        }
+        let (id, now) = (self.inner.clock.turn_id(), self.inner.clock.now());
+        let asked = Head { message: asked, depth: 0 };
+        let turn = TurnItem::open(id, owner, job.into(), asked, model.to_owned(), now, ttl);
+        TurnItem { variant: Some(index), ..turn }
     }
 
     /// A user's jobs, newest first.

@@ -1,9 +1,11 @@
 //! The items as data, free of DynamoDB.
 
-use app::domain::{MessageId, Outcome, Piece, Role, SessionId, Timestamp, Timing, TurnError, TurnId, Usage, UserId};
+use app::domain::{
+    MessageId, Outcome, Piece, PieceKind, Role, SessionId, Timestamp, Timing, TurnError, TurnId, Usage, UserId,
+};
 use serde::{Deserialize, Serialize};
 
-use super::segment::SeamClass;
+use super::segment::{SeamClass, VERSION};
 
 /// The end of a session's current branch: the newest turn's message, whether or not it is written yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +108,76 @@ pub struct MessageItem {
     pub left_out: Option<u32>,
     pub created_at: Timestamp,
     pub ttl: u64,
+}
+
+impl TurnItem {
+    /// A turn that is to answer `asked`, as it begins: open, and claimed by nobody.
+    #[must_use]
+    pub fn open(
+        id: TurnId,
+        owner: UserId,
+        session: SessionId,
+        asked: Head,
+        model: String,
+        now: Timestamp,
+        ttl: u64,
+    ) -> Self {
+        Self {
+            id,
+            owner,
+            session,
+            parent: asked.message,
+            depth: asked.depth + 1,
+            model,
+            state: TurnState::Open,
+            claims: 0,
+            continues: None,
+            variant: None,
+            created_at: now,
+            bases: Vec::new(),
+            usage: Usage::default(),
+            outcome: None,
+            stop_reason: None,
+            error: None,
+            timing: None,
+            total: 0,
+            v: VERSION,
+            ttl,
+        }
+    }
+}
+
+impl MessageItem {
+    /// What a person asks.
+    #[must_use]
+    pub fn question(
+        asked: Head,
+        session: SessionId,
+        parent: Option<MessageId>,
+        text: String,
+        created_at: Timestamp,
+        ttl: u64,
+    ) -> Self {
+        Self {
+            id: asked.message,
+            session,
+            parent,
+            depth: asked.depth,
+            role: Role::User,
+            content: vec![Piece { kind: PieceKind::Text, text }],
+            turn: None,
+            model: None,
+            outcome: None,
+            stop_reason: None,
+            error: None,
+            usage: None,
+            timing: None,
+            bases: Vec::new(),
+            left_out: None,
+            created_at,
+            ttl,
+        }
+    }
 }
 
 /// `pk = USAGE#<user>`, `sk = <day>`: what a user's turns used on one day, UTC.

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use app::domain::{JobId, JobStatus, Outcome, Timestamp, TurnError, TurnId, UserId};
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    MessageItem, SendOutcome, SessionItem, Store, StoreError, StoreErrorKind, TurnItem,
+    MessageItem, SendOutcome, SessionItem, Store, StoreError, TurnItem,
     attr::{Item, Reader, Writer, json, key, n, s, values},
     keys,
     message::write_message,
-    request::{Ask, Change, Transacted, Verdict, Written, less, text, token},
+    page::{read_token, write_token},
+    request::{Ask, Change, Transacted, Verdict, Written, less, token},
     session::write_session,
     turn::write_turn,
 };
@@ -158,21 +158,6 @@ pub(super) fn variant_ended(turn: &TurnItem, chars: u64, at: Timestamp) -> Resul
     }))
 }
 
-fn write_token(list: &str, next: &Item) -> Option<String> {
-    let (pk, recent) = (text(next, "pk")?, text(next, "recent")?);
-    Some(URL_SAFE_NO_PAD.encode(format!("1|{list}|{recent}|{}", pk.strip_prefix("JOB#")?)))
-}
-
-fn read_token(list: &str, token: &str) -> Option<(Timestamp, JobId)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    let mut parts = text.split('|');
-    if parts.next()? != "1" || parts.next()? != list {
-        return None;
-    }
-    let found = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some(found)
-}
-
 impl Store {
     /// Puts a job, its session, its prompt and its turns, none of which may exist.
     ///
@@ -234,9 +219,7 @@ impl Store {
         let start = match page {
             None => None,
             Some(token) => {
-                let (recent, id) = read_token(&list, token).ok_or_else(|| {
-                    StoreError::new(StoreErrorKind::BadPage, DOING, "the page token is not one of this list")
-                })?;
+                let (recent, id) = read_token(DOING, &list, token)?;
                 let mut start = job_key(id);
                 start.insert("owner".to_owned(), s(list.as_str()));
                 start.insert("recent".to_owned(), s(recent.to_string()));
@@ -253,7 +236,7 @@ impl Store {
             ..Ask::default()
         };
         let page = self.query(DOING, &ask).await?;
-        let next = page.next.as_ref().and_then(|next| write_token(&list, next));
+        let next = page.next.as_ref().and_then(|next| write_token(&list, "JOB#", next));
         let ids = page.items.into_iter().map(|item| Reader::new(item).id::<JobId>("JOB#"));
         let jobs = try_join_all(ids.map(async |id| self.job(id?).await)).await?;
         Ok((jobs.into_iter().flatten().filter(|job| job.owner == user).collect(), next))
@@ -391,16 +374,6 @@ pub(super) fn is_replaced(verdict: Option<&Verdict>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_belongs_to_its_list() {
-        let id = JobId::from_parts(Timestamp::from_millis(5), 7);
-        let mut next = job_key(id);
-        next.insert("recent".to_owned(), s("2026-11-25T10:00:00.000Z"));
-        let token = write_token("a", &next).unwrap();
-        assert_eq!(read_token("a", &token).map(|(_, id)| id), Some(id));
-        assert_eq!((read_token("b", &token), read_token("a", "x")), (None, None));
-    }
 
     #[test]
     fn a_job_survives_its_item() {

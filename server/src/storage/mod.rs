@@ -18,6 +18,7 @@ pub mod keys;
 mod log;
 mod message;
 mod open;
+mod page;
 mod parts;
 mod purge;
 mod request;

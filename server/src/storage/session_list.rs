@@ -1,13 +1,13 @@
 //! Lists of sessions, newest first, by the two indexes.
 
 use app::domain::{Outcome, SessionId, Timestamp, TurnId, UserId};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Store, StoreError, StoreErrorKind,
+    Store, StoreError,
     attr::{Item, Reader, key, s, values},
     keys,
-    request::{Ask, less, text},
+    page::{read_token, write_token},
+    request::{Ask, less},
     session::read_outcome,
 };
 
@@ -37,23 +37,6 @@ fn read_entry(item: Item) -> Result<SessionEntry, StoreError> {
         model: r.opt_s("model")?,
         outcome: read_outcome(&mut r)?,
     })
-}
-
-/// An index's page token: which list it belongs to, and after what it goes on.
-fn write_token(list: &str, next: &Item) -> Option<String> {
-    let (pk, recent) = (text(next, "pk")?, text(next, "recent")?);
-    Some(URL_SAFE_NO_PAD.encode(format!("1|{list}|{recent}|{}", pk.strip_prefix("SESSION#")?)))
-}
-
-/// Where the list goes on; none if the token is not one of this list's.
-fn read_token(list: &str, token: &str) -> Option<(Timestamp, SessionId)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    let mut parts = text.split('|');
-    if parts.next()? != "1" || parts.next()? != list {
-        return None;
-    }
-    let found = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some(found)
 }
 
 impl Store {
@@ -138,9 +121,7 @@ impl Store {
         let start = match page {
             None => None,
             Some(token) => {
-                let (recent, id) = read_token(partition, token).ok_or_else(|| {
-                    StoreError::new(StoreErrorKind::BadPage, DOING, "the page token is not one of this list")
-                })?;
+                let (recent, id) = read_token(DOING, partition, token)?;
                 let mut start = key(keys::session_pk(id), keys::SESSION);
                 start.insert(attribute.to_owned(), s(partition));
                 start.insert("recent".to_owned(), s(recent.to_string()));
@@ -159,30 +140,8 @@ impl Store {
         };
         let page = self.query(DOING, &ask).await?;
         let now = self.now_seconds();
-        let next = page.next.as_ref().and_then(|next| write_token(partition, next));
+        let next = page.next.as_ref().and_then(|next| write_token(partition, "SESSION#", next));
         let there = page.items.into_iter().filter(|i| !less(i, "ttl", now));
         Ok((there.map(read_entry).collect::<Result<_, _>>()?, next))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    proptest::proptest! {
-        #[test]
-        fn any_text_is_a_page_token_or_refused(token in "\\PC*") {
-            proptest::prop_assert_eq!(read_token("list", &token), None);
-        }
-    }
-
-    #[test]
-    fn a_token_belongs_to_its_list() {
-        let id = SessionId::from_parts(Timestamp::from_millis(5), 7);
-        let mut next = key(keys::session_pk(id), keys::SESSION);
-        next.insert("recent".to_owned(), s("2026-11-25T10:00:00.000Z"));
-        let token = write_token("a", &next).unwrap();
-        assert_eq!(read_token("a", &token).map(|(_, id)| id), Some(id));
-        assert_eq!(read_token("b", &token), None);
     }
 }

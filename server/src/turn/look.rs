@@ -5,13 +5,8 @@ use std::time::Duration;
 use app::domain::{Outcome, TurnError, TurnId};
 use tokio::time::Instant;
 
-use super::{
-    Host, Turns,
-    hub::Phase,
-    sweeper::{self, Tended},
-    watch::{Lease, Watch},
-};
-use crate::storage::{By, Kind, StoreError, TurnItem, TurnState};
+use super::{Host, Turns, hub::Phase, sweeper::Tended, watch::Lease};
+use crate::storage::{By, StoreError, TurnItem, TurnState};
 
 /// What came of looking after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +28,12 @@ impl Turns {
         if turn.state == TurnState::Done {
             return Ok(Looked::Done);
         }
-        let watch = self.watch(turn).await?;
-        match self.tend(turn, by, host, Some(&watch)).await? {
+        let log = self.read(turn.id).await?;
+        let now = Instant::now();
+        let watch = self.watch(turn, &log, now, Lease::new(self.inner.config.lease));
+        let due = log.end().is_some() || self.is_free(turn.id, &log) || watch.is_over(&log, now);
+        let tended = if due { self.tend(turn, by, host, Some(&watch)).await? } else { Tended::Alive };
+        match tended {
             Tended::Done => Ok(Looked::Done),
             Tended::Started => self.until_left(turn.id).await,
             Tended::Alive => Ok(Looked::Alive(watch.left(Instant::now()))),
@@ -49,38 +48,25 @@ impl Turns {
         if turn.state == TurnState::Done {
             return Ok(Looked::Done);
         }
-        let watch = self.watch(turn).await?;
-        let alive = Looked::Alive(watch.left(Instant::now()));
-        let Some(_busy) = self.inner.hub.reserve(turn.id) else { return Ok(alive) };
+        let Some(_busy) = self.inner.hub.reserve(turn.id) else { return Ok(Looked::Alive(self.inner.config.lease)) };
         let mut log = self.read(turn.id).await?;
+        let now = Instant::now();
+        let watch = self.watch(turn, &log, now, Lease::new(self.inner.config.lease));
         if log.end().is_some() {
             self.compact(turn, &log).await?;
             return Ok(Looked::Done);
         }
         // Released, it is about to be taken up; unclaimed, its messages have failed before they could.
-        if !(log.unclaimed() || watch.is_over(&log, Instant::now())) {
-            return Ok(alive);
-        }
-        let number = log.bases().len() as u32;
-        let segment = self.author(By::Queue).segment(Kind::Claim, number, log.content().len(), self.inner.clock.now());
-        if !sweeper::claim(self, turn, log.next(), &segment, number).await? || log.apply(log.next(), &segment).is_err()
-        {
-            return Ok(Looked::Alive(self.inner.config.lease));
+        if !(log.unclaimed() || watch.is_over(&log, now)) {
+            return Ok(Looked::Alive(watch.left(now)));
         }
         let error = TurnError {
             code: "dead_letter".to_owned(),
             message: "This could not be worked on, several times over.".to_owned(),
             retryable: true,
         };
-        let usage = sweeper::estimate(&log, 0);
-        self.end_claimed(turn, &mut log, By::Queue, Outcome::Failed, Some(error), usage).await?;
-        Ok(Looked::Done)
-    }
-
-    async fn watch(&self, turn: &TurnItem) -> Result<Watch, StoreError> {
-        let log = self.read(turn.id).await?;
-        let (lease, stamp) = (Lease::new(self.inner.config.lease), self.inner.clock.now());
-        Ok(Watch::new(&log, turn.created_at, stamp, Instant::now(), lease))
+        let ended = self.claim_to_end(turn, &mut log, By::Queue, Outcome::Failed, Some(error)).await?;
+        Ok(if ended { Looked::Done } else { Looked::Alive(self.inner.config.lease) })
     }
 
     /// Waits until a turn that runs here does not any more.

@@ -215,8 +215,7 @@ impl Reading<'_> {
         let (inner, turn) = (&self.turns.inner, &self.mirror.live.turn);
         let (lease, now) = (Lease::new(inner.config.lease), Instant::now());
         let log = &self.log;
-        let (watch, read) =
-            self.watch.get_or_insert_with(|| (Watch::new(log, turn.created_at, inner.clock.now(), now, lease), now));
+        let (watch, read) = self.watch.get_or_insert_with(|| (self.turns.watch(turn, log, now, lease), now));
         watch.see(log, now, lease);
         let free = self.turns.is_free(turn.id, log);
         if self.mirror.may_claim() && (free || watch.is_over(log, now)) {

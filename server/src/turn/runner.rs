@@ -335,7 +335,7 @@ impl Run<'_> {
         let text = self.live.state().content.text();
         let Err(fault) = shape.check(&text) else { return false };
         tracing::info!(turn = %self.live.turn.id, "a result does not fit its schema");
-        if self.log.fruitless_after(0) < FRUITLESS && self.log.unplanned() < CLAIMS {
+        if self.may_claim_again() {
             let said = if text.trim().is_empty() { "{}".to_owned() } else { text };
             let ask = format!(
                 "That does not fit the JSON Schema that I gave you: {fault}. Please answer once more, with JSON that \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use app::domain::Outcome;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Turns, hub::Phase, log::Log, sweeper};
+use super::{Turns, hub::Phase, log::Log};
 use crate::{
     clock::jitter,
     storage::{Append, By, Kind, StoreError, TurnItem, TurnState},
@@ -90,15 +90,8 @@ impl Turns {
                 self.compact(turn, &log).await?;
                 return Ok(());
             }
-            let number = log.bases().len() as u32;
-            let author = self.author(By::Web);
-            let now = self.inner.clock.now();
-            let segment = author.segment(Kind::Claim, number, log.content().len(), now);
-            if sweeper::claim(self, turn, log.next(), &segment, number).await?
-                && log.apply(log.next(), &segment).is_ok()
-            {
-                let usage = sweeper::estimate(&log, 0);
-                return self.end_claimed(turn, &mut log, By::Web, Outcome::Stopped, None, usage).await;
+            if self.claim_to_end(turn, &mut log, By::Web, Outcome::Stopped, None).await? {
+                return Ok(());
             }
             sleep(Duration::from_millis(50 + jitter(100))).await;
         }

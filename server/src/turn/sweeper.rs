@@ -50,29 +50,24 @@ pub(super) async fn claim(
     claims: u32,
 ) -> Result<bool, StoreError> {
     let mut attempts = 0;
-    loop {
+    let won = loop {
         match turns.inner.store.claim(turn.id, seq, segment, claims, turn.ttl).await {
-            Ok(won) => {
-                if won {
-                    turns.inner.metrics.claimed(claims > 0);
-                }
-                return Ok(won);
-            }
+            Ok(won) => break won,
             Err(error) if error.ambiguous() && attempts < 10 => {
                 attempts += 1;
                 tokio::time::sleep(Duration::from_millis(50 + jitter(200))).await;
                 // The answer may have been lost: mine if the nonce is mine.
                 if let Ok(Some(met)) = turns.inner.store.segment_at(turn.id, seq).await {
-                    let won = met.nonce == segment.nonce;
-                    if won {
-                        turns.inner.metrics.claimed(claims > 0);
-                    }
-                    return Ok(won);
+                    break met.nonce == segment.nonce;
                 }
             }
             Err(error) => return Err(error),
         }
+    };
+    if won {
+        turns.inner.metrics.claimed(claims > 0);
     }
+    Ok(won)
 }
 
 impl Turns {
@@ -133,6 +128,11 @@ impl Turns {
     pub async fn rescue(&self, turn: &TurnItem) -> Result<(), StoreError> {
         let log = self.read(turn.id).await?;
         self.compact(turn, &log).await.map(|_| ())
+    }
+
+    /// Begins to watch a turn's log, as it was read just `now`.
+    pub(super) fn watch(&self, turn: &TurnItem, log: &Log, now: Instant, lease: Lease) -> Watch {
+        Watch::new(log, turn.created_at, self.inner.clock.now(), now, lease)
     }
 
     /// Whether nobody runs it, and that can be told without watching it: unclaimed, released, or, where one process
@@ -199,8 +199,27 @@ impl Turns {
         spent.then(interrupted)
     }
 
+    /// Claims a turn for nothing but its end, with all that is logged; false if somebody else was first.
+    pub(super) async fn claim_to_end(
+        &self,
+        turn: &TurnItem,
+        log: &mut Log,
+        by: By,
+        outcome: Outcome,
+        error: Option<app::domain::TurnError>,
+    ) -> Result<bool, StoreError> {
+        let (seq, number) = (log.next(), log.bases().len() as u32);
+        let segment = self.author(by).segment(Kind::Claim, number, log.content().len(), self.inner.clock.now());
+        if !claim(self, turn, seq, &segment, number).await? || log.apply(seq, &segment).is_err() {
+            return Ok(false);
+        }
+        let usage = estimate(log, 0);
+        self.end_claimed(turn, log, by, outcome, error, usage).await?;
+        Ok(true)
+    }
+
     /// Ends a turn that was claimed for that only: no call upstream.
-    pub(super) async fn end_claimed(
+    async fn end_claimed(
         &self,
         turn: &TurnItem,
         log: &mut Log,
@@ -313,10 +332,10 @@ impl Turns {
             // It waits in the queue for a worker that is free.
             return Ok(Tended::Alive);
         }
-        let (lease, stamp, now) = (Lease::new(self.inner.config.lease), self.inner.clock.now(), Instant::now());
+        let (lease, now) = (Lease::new(self.inner.config.lease), Instant::now());
         let watch = {
             let mut watches = watched();
-            let watch = watches.entry(id).or_insert_with(|| Watch::new(&log, turn.created_at, stamp, now, lease));
+            let watch = watches.entry(id).or_insert_with(|| self.watch(&turn, &log, now, lease));
             watch.see(&log, now, lease);
             watch.clone()
         };
@@ -395,7 +414,7 @@ struct Swept {
 
 /// What runners that are gone have used: nobody was told, so by the length of what they wrote. `copied` bytes of it
 /// were another reply's.
-pub(super) fn estimate(log: &Log, copied: usize) -> Usage {
+fn estimate(log: &Log, copied: usize) -> Usage {
     let written = (log.content().len() as usize).saturating_sub(copied);
     if written == 0 {
         return Usage::default();

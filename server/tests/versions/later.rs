@@ -1,44 +1,20 @@
 //! A format that this version does not know: hands off, and say so.
 
-use std::{
-    io,
-    sync::{Arc, LazyLock, Mutex},
-    time::Duration,
-};
+use std::{sync::LazyLock, time::Duration};
 
 use app::domain::{Cursor, TurnId};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use server::{config::LogFormat, telemetry, turn::TurnConfig};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
     fixture::all,
+    lines::Lines,
     raw::{client, item},
     rig::{Reader, Rig, calls, config, new_chat},
 };
 
 /// What this process logs.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 static LINES: LazyLock<Lines> = LazyLock::new(|| {
     let lines = Lines::default();
     tracing::subscriber::set_global_default(telemetry::subscriber(LogFormat::Json, lines.clone())).unwrap();

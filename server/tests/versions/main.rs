@@ -6,6 +6,8 @@
 
 #[path = "../common/dynamodb.rs"]
 mod dynamodb;
+#[path = "../common/lines.rs"]
+mod lines;
 #[path = "../common/raw.rs"]
 mod raw;
 #[path = "../rig/mod.rs"]

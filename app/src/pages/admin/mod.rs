@@ -15,6 +15,7 @@ use crate::{
     components::{
         html::{attribute, text},
         icons::{icon, sprite},
+        words,
     },
     domain::{Timestamp, UserId},
     page::Theme,
@@ -161,28 +162,11 @@ fn clock(at: Timestamp) -> String {
     format!("{:02}:{:02}", t.hour, t.minute)
 }
 
-const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
 /// `Tuesday, 24 November 2026`, UTC.
 fn long_day(at: Timestamp) -> String {
     let t = at.civil(0);
-    let weekday = WEEKDAYS.get(usize::from(t.weekday)).copied().unwrap_or_default();
-    let month = MONTHS.get(usize::from(t.month).wrapping_sub(1)).copied().unwrap_or_default();
-    format!("{weekday}, {} {month} {}", t.day, t.year)
+    let weekday = words::DAYS.get(usize::from(t.weekday)).copied().unwrap_or_default();
+    format!("{weekday}, {} {} {}", t.day, words::month(t.month), t.year)
 }
 
 /// `2026-11-24`, UTC.
