@@ -37,7 +37,7 @@ test('a job is handed in, watched, left and compared', async ({ chat, page, axe,
   await chat.alive();
   await axe('the form');
   await shots('job-new');
-  await handIn(page, 'A landing page for a tide notebook\n/sim html rate=15', { variants: 6 });
+  await handIn(page, 'A landing page for a tide notebook\n/sim html rate=8', { variants: 6 });
   await chat.alive();
   await expect(card(page, 1).locator('[data-text]')).toContainText('<!DOCTYPE html>');
   // The tab says how far the job is.

@@ -30,7 +30,7 @@ impl Turns {
         }
         let log = self.read(turn.id).await?;
         let now = Instant::now();
-        let watch = self.watch(turn, &log, now, Lease::new(self.inner.config.lease));
+        let watch = self.watch(turn, &log, now, Lease::plain(self.inner.config.lease));
         let due = log.end().is_some() || self.is_free(turn.id, &log) || watch.is_over(&log, now);
         let tended = if due { self.tend(turn, by, host, Some(&watch)).await? } else { Tended::Alive };
         match tended {
@@ -51,7 +51,7 @@ impl Turns {
         let Some(_busy) = self.inner.hub.reserve(turn.id) else { return Ok(Looked::Alive(self.inner.config.lease)) };
         let mut log = self.read(turn.id).await?;
         let now = Instant::now();
-        let watch = self.watch(turn, &log, now, Lease::new(self.inner.config.lease));
+        let watch = self.watch(turn, &log, now, Lease::plain(self.inner.config.lease));
         if log.end().is_some() {
             self.compact(turn, &log).await?;
             return Ok(Looked::Done);

@@ -35,6 +35,11 @@ impl Lease {
         Self { term, jitter: Duration::from_millis(crate::clock::jitter(most)) }
     }
 
+    /// Without jitter, for who is told of a turn one at a time: a queue's message.
+    pub(super) const fn plain(term: Duration) -> Self {
+        Self { term, jitter: Duration::ZERO }
+    }
+
     /// The lease doubles with each claim that brought nothing.
     fn of(self, log: &Log) -> Duration {
         self.term * (1 << log.fruitless().min(3))
@@ -74,7 +79,7 @@ impl Watch {
 mod tests {
     use super::{super::testing::*, *};
 
-    const LEASE: Lease = Lease { term: Duration::from_secs(10), jitter: Duration::ZERO };
+    const LEASE: Lease = Lease::plain(Duration::from_secs(10));
 
     fn at(ms: u64) -> Timestamp {
         Timestamp::from_millis(ms)
