@@ -10,7 +10,9 @@ use app::domain::TurnId;
 use crate::{
     auth::password,
     config::{Config, LogFormat},
-    operator, serve, telemetry,
+    operator,
+    serve::{self, StartError},
+    telemetry,
 };
 
 /// Serves until SIGTERM or an interrupt.
@@ -18,7 +20,30 @@ use crate::{
 /// # Errors
 /// One line that says why it cannot start.
 pub fn serve() -> Result<(), String> {
-    run(serve::serve(configured()?))
+    configured(serve::serve)
+}
+
+/// Takes events from Lambda's runtime API, without the Web Adapter.
+///
+/// # Errors
+/// One line that says why it cannot start.
+#[cfg(feature = "lambda")]
+pub fn lambda() -> Result<(), String> {
+    // What the runtime sets for whoever speaks its API, and without which nothing can be asked there.
+    let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    if let Some(missing) = ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME"].into_iter().find(|name| !set(name)) {
+        return Err(format!("{missing} is not set; `lambda` is for Lambda, and `serve` for anywhere else"));
+    }
+    configured(serve::lambda)
+}
+
+/// Takes events from Lambda's runtime API, where that is not part of the build.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "lambda"))]
+pub fn lambda() -> Result<(), String> {
+    Err("this build cannot speak Lambda's runtime API; use `serve` behind the Lambda Web Adapter".to_owned())
 }
 
 /// Works on what SQS delivers, until SIGTERM or an interrupt.
@@ -26,7 +51,7 @@ pub fn serve() -> Result<(), String> {
 /// # Errors
 /// One line that says why it cannot start.
 pub fn worker() -> Result<(), String> {
-    run(serve::worker(configured()?))
+    configured(serve::worker)
 }
 
 /// Creates what the store needs.
@@ -34,7 +59,7 @@ pub fn worker() -> Result<(), String> {
 /// # Errors
 /// One line that says why it cannot.
 pub fn init() -> Result<(), String> {
-    run(serve::init(configured()?))
+    configured(serve::init)
 }
 
 /// Whether everything is as it has to be, one line each.
@@ -43,7 +68,7 @@ pub fn init() -> Result<(), String> {
 /// One line if something is not.
 pub fn doctor() -> Result<(), String> {
     telemetry::aside();
-    run(operator::doctor(Config::from_env()))
+    run(async { operator::doctor(Config::from_env().await).await })
 }
 
 /// A turn's log in words.
@@ -52,7 +77,7 @@ pub fn doctor() -> Result<(), String> {
 /// One line that says why it cannot be told.
 pub fn turn(id: TurnId, text: bool) -> Result<(), String> {
     telemetry::aside();
-    run(operator::turn(Config::from_env().map_err(|e| e.to_string())?, id, text))
+    run(async move { operator::turn(Config::from_env().await.map_err(|e| e.to_string())?, id, text).await.map_err(|e| e.to_string()) })
 }
 
 /// Reads a secret from the first line of what comes in, and prints its PHC string.
@@ -87,15 +112,17 @@ pub fn simulate(addr: SocketAddr) -> Result<(), String> {
     run(serve::simulate(addr))
 }
 
-/// The configuration, with the log already in its format.
-fn configured() -> Result<Config, String> {
-    let config = Config::from_env().map_err(|e| e.to_string())?;
-    telemetry::init(config.log);
-    Ok(config)
+/// Runs a command that needs the configuration, with the log already in its format.
+fn configured<F: Future<Output = Result<(), StartError>>>(command: impl FnOnce(Config) -> F) -> Result<(), String> {
+    run(async {
+        let config = Config::from_env().await.map_err(|e| e.to_string())?;
+        telemetry::init(config.log);
+        command(config).await.map_err(|e| e.to_string())
+    })
 }
 
 /// Runs one command to its end, with what all of them need.
-fn run<E: std::error::Error>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+fn run<E: std::fmt::Display>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
     // Installed before: by nobody else in this process.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| e.to_string())?;

@@ -95,8 +95,6 @@ pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result
     if sole_owner {
         store.init().await.map_err(part)?;
     }
-    // A claim whose time is minutes ahead would look alive for so long after its runner's death.
-    store.settle_clock().await;
     let (claude, simulator) = claude(config).await?;
     let queue = queue(config);
     let turns = Turns::new(

@@ -4,6 +4,7 @@
 
 mod access;
 mod read;
+mod secrets;
 mod variables;
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
@@ -40,6 +41,8 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
     pub addr: SocketAddr,
+    /// What a proxy in front proves itself by. None: whoever reaches the address is answered.
+    pub front: Option<Secret>,
 }
 
 /// Which store.
@@ -191,14 +194,22 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the process's environment, and what it leaves open from where `OUTLAST_SECRETS_PATH` says that secrets
+    /// are.
     ///
     /// # Errors
-    /// The first value that is wrong.
-    pub fn from_env() -> Result<Self, ConfigError> {
+    /// The first value that is wrong; where the secrets cannot be read.
+    pub async fn from_env() -> Result<Self, ConfigError> {
         use std::io::IsTerminal;
         let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("site")));
-        Self::from_lookup(|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned())).map(|mut config| {
+        let env = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
+        let place = Reader::new(&env).secrets()?;
+        let kept = match &place {
+            Some(place) => place.read().await?,
+            None => std::collections::BTreeMap::new(),
+        };
+        let lookup = |name: &str| env(name).filter(|v| !v.trim().is_empty()).or_else(|| kept.get(name).cloned());
+        Self::from_lookup(lookup).map(|mut config| {
             if config.site.dir.as_os_str().is_empty() {
                 config.site.dir = beside.unwrap_or_else(|| "site".into());
             }
@@ -220,7 +231,7 @@ impl Config {
         let addr = env.listen(lambda)?;
         Ok(Self {
             lambda,
-            listen: Listen { addr },
+            listen: Listen { addr, front: env.front()? },
             store: env.store(lambda)?,
             claude: env.claude(lambda)?,
             signing: env.signing(lambda)?,

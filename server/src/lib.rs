@@ -11,6 +11,8 @@ pub mod compose;
 pub mod config;
 pub mod http;
 pub mod jobs;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod operator;
 pub mod prices;
 pub mod queue;

@@ -12,6 +12,7 @@ usage: outlast [command]
 
 commands:
   serve                              serve pages and API over HTTP (the default)
+  lambda                             the same on Lambda's runtime API, without the Lambda Web Adapter
   worker                             work on what SQS delivers
   simulate --addr 127.0.0.1:PORT     answer as the Messages API does, with made-up replies
   init                               create the table, and queues where they are configured; may be repeated
@@ -29,6 +30,7 @@ The environment configures it; README.md lists the variables.
 #[derive(Debug, PartialEq)]
 enum Command {
     Serve,
+    Lambda,
     Simulate(SocketAddr),
     Init,
     Worker,
@@ -59,6 +61,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         (Some("simulate"), Some(addr)) => Ok(Command::Simulate(addr)),
         (Some("simulate"), None) => Err("simulate needs --addr, such as --addr 127.0.0.1:4000".into()),
         (Some("init"), _) => Ok(Command::Init),
+        (Some("lambda"), _) => Ok(Command::Lambda),
         (Some("worker"), _) => Ok(Command::Worker),
         (Some("doctor"), _) => Ok(Command::Doctor),
         (Some("turn"), _) => {
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Serve => command::serve(),
+        Command::Lambda => command::lambda(),
         Command::Init => command::init(),
         Command::Hash => command::hash(),
         Command::Worker => command::worker(),
@@ -107,6 +111,7 @@ mod tests {
     fn the_command_line_is_what_it_says() {
         assert_eq!(parsed(&[]), Ok(Command::Serve));
         assert_eq!(parsed(&["serve"]), Ok(Command::Serve));
+        assert_eq!(parsed(&["lambda"]), Ok(Command::Lambda));
         assert_eq!(parsed(&["init"]), Ok(Command::Init));
         assert_eq!(parsed(&["hash"]), Ok(Command::Hash));
         let addr = "127.0.0.1:4000".parse().unwrap();

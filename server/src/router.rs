@@ -4,9 +4,10 @@
 //! 1. `access_log`: its id, and its line; outermost, so that nothing goes unlogged.
 //! 2. `headers`: its nonce, and what every answer carries, errors included.
 //! 3. `catch_panic`: a 500 instead of a broken connection.
-//! 4. `origin`: another site's POST ends here, before anything is read or anybody known.
-//! 5. then `/healthz` and the site's files, which know no user;
-//! 6. or `identify`, which lets nobody past but to `/sign-in` where a code is asked for, and behind it pages and API.
+//! 4. `front`: where a proxy stands in front, what comes by another way ends here.
+//! 5. `origin`: another site's POST ends here, before anything is read or anybody known.
+//! 6. then `/healthz` and the site's files, which know no user;
+//! 7. or `identify`, which lets nobody past but to `/sign-in` where a code is asked for, and behind it pages and API.
 
 use axum::{
     Router,
@@ -18,7 +19,7 @@ use axum::{
 
 use crate::{
     http::{
-        access_log, admin, api, assets, errors, events, headers, health, identify, jobs, live, origin, pages, sign_in,
+        access_log, admin, api, assets, errors, events, front, headers, health, identify, jobs, live, origin, pages, sign_in,
         theme,
     },
     state::{RequestId, SharedState},
@@ -81,6 +82,7 @@ pub fn router(state: SharedState) -> Router {
         // Bodies are read, and bounded, by `limits::read` alone.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(origin::layer))
+        .layer(from_fn_with_state(state.clone(), front::layer))
         .layer(from_fn(errors::catch_panic))
         .layer(from_fn(headers::layer))
         .layer(from_fn_with_state(state.clone(), access_log::layer))

@@ -67,22 +67,21 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Serves until SIGTERM or an interrupt.
-///
-/// # Errors
-/// If it cannot start.
-pub async fn serve(config: Config) -> Result<(), StartError> {
-    let addr = config.listen.addr;
-    // First the address: two servers are told apart before they meet at the store's file.
-    let listener = TcpListener::bind(addr).await.map_err(|e| StartError::Listen(addr, e))?;
-    let stop = stopped()?;
+/// All that answers requests, put together.
+struct Service {
+    router: axum::Router,
+    parts: compose::Composed,
+    reporter: Arc<Reporter>,
+}
+
+/// Puts together what answers, without asking the store or Claude anything.
+async fn service(config: &Config) -> Result<Service, StartError> {
     let clock = clock();
     let site = assets::load(&config.site.dir).map_err(|e| StartError::Site(config.site.dir.clone(), e))?;
     let secrets = secrets(&config.signing, &config.store)?;
     let identity = Identity::new(&secrets[0], &secrets[1..], clock.clone());
-    let parts = compose::compose(&config, &clock, &secrets[0]).await?;
-    let simulator = parts.simulator;
-    let admin_hash = admin_hash(&config)?;
+    let parts = compose::compose(config, &clock, &secrets[0]).await?;
+    let admin_hash = admin_hash(config)?;
     let reporter = Arc::new(Reporter::new(parts.turns.clone(), clock.clone(), config.log));
     let at_requests = Arc::clone(&reporter);
     let after_request: Option<AfterRequest> = config.lambda.then(|| Arc::new(move || at_requests.if_due()) as _);
@@ -95,31 +94,65 @@ pub async fn serve(config: Config) -> Result<(), StartError> {
         clock,
         limits: config.limits,
         assets: Arc::new(site),
-        site: config.site.dir,
+        site: config.site.dir.clone(),
         backend: parts.backend.clone(),
         lambda: config.lambda,
+        front: config.listen.front.clone(),
         jobs: Some(parts.jobs.clone()),
-        simulator,
+        simulator: parts.simulator,
         after_request,
     };
+    Ok(Service { router: router(Arc::new(state)), parts, reporter })
+}
+
+/// Serves until SIGTERM or an interrupt.
+///
+/// # Errors
+/// If it cannot start.
+pub async fn serve(config: Config) -> Result<(), StartError> {
+    let addr = config.listen.addr;
+    // First the address: two servers are told apart before they meet at the store's file.
+    let listener = TcpListener::bind(addr).await.map_err(|e| StartError::Listen(addr, e))?;
+    let stop = stopped()?;
+    let Service { router, parts, reporter } = service(&config).await?;
     let addr = listener.local_addr().unwrap_or(addr);
-    let boot = parts.turns.boot();
+    let (simulator, boot) = (parts.simulator, parts.turns.boot());
     tracing::info!(%addr, simulator, boot, "Outlast is at http://{addr}");
-    // What an earlier process left is taken up at once, and whatever is abandoned later.
-    let turns = parts.turns.clone();
-    tokio::spawn(async move { turns.sweep_for_ever().await });
-    if let Queue::Local(queue) = parts.queue.clone() {
-        tokio::spawn(worker::local(parts.jobs.clone(), queue, config.jobs.at_once, std::future::pending()));
-    }
+    // On Lambda nothing runs between two requests: there the queue's messages wake a turn, and reports go with requests.
     if !config.lambda {
+        // What an earlier process left is taken up at once, and whatever is abandoned later.
+        let turns = parts.turns.clone();
+        tokio::spawn(async move { turns.sweep_for_ever().await });
         let reporter = Arc::clone(&reporter);
         tokio::spawn(async move { reporter.for_ever().await });
+    }
+    if let Queue::Local(queue) = parts.queue.clone() {
+        tokio::spawn(worker::local(parts.jobs.clone(), queue, config.jobs.at_once, std::future::pending()));
     }
     let stop = async {
         stop.await;
         parts.close().await;
     };
-    connection::serve(listener, router(Arc::new(state)), stop, Patience::default()).await;
+    connection::serve(listener, router, stop, Patience::default()).await;
+    reporter.report();
+    parts.end().await;
+    Ok(())
+}
+
+/// `lambda`: takes events from Lambda's runtime API, until SIGTERM or an interrupt.
+///
+/// # Errors
+/// If it cannot start, or the runtime API does not answer.
+#[cfg(feature = "lambda")]
+pub async fn lambda(config: Config) -> Result<(), StartError> {
+    let stop = stopped()?;
+    let Service { router, parts, reporter } = service(&config).await?;
+    let boot = parts.turns.boot();
+    tracing::info!(boot, "Outlast takes events from the runtime API");
+    tokio::select! {
+        ended = crate::lambda::run(router) => ended.map_err(StartError::Part)?,
+        () = stop => parts.close().await,
+    }
     reporter.report();
     parts.end().await;
     Ok(())

@@ -13,7 +13,7 @@ use crate::{
     admin::Admin,
     auth::{door::Door, identity::Identity},
     clock::Clock,
-    config::Limits,
+    config::{Limits, Secret},
     http::{forms::FormReply, pace::Paces},
     jobs::Jobs,
     turn::Host,
@@ -97,6 +97,8 @@ pub struct AppState {
     pub backend: BackendFactory,
     /// Takes what the queue delivers, on Lambda.
     pub jobs: Option<Jobs>,
+    /// What a proxy in front proves itself by, where only through it the server is to be reached.
+    pub front: Option<Secret>,
     /// On Lambda: the platform says when it ends an invocation.
     pub lambda: bool,
     /// Replies are made up: the page says so.

@@ -119,8 +119,11 @@ impl Chat {
         // A process that is to end claims nothing: the turn stands, and whoever follows it elsewhere runs it.
         let host = host.filter(|_| !self.inner.turns.closing());
         // One claim for all attempts: whichever of them stands, it is known again by its nonce.
-        let claim = host.map(|_| self.inner.turns.first_claim());
         self.inner.turns.warm();
+        let claim = match host {
+            Some(_) => Some(self.inner.turns.first_claim().await),
+            None => None,
+        };
         let asking = Asking { user: draft.user, turn: draft.turn };
         let mut admitted = false;
         for attempt in 0..ATTEMPTS {

@@ -100,6 +100,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn front(&self) -> Result<Option<Secret>, ConfigError> {
+        let name = "OUTLAST_ORIGIN_SECRET";
+        let secret = self.secret(name);
+        match &secret {
+            Some(short) if short.expose().len() < 32 => {
+                Err(bad(name, format!("has {} bytes; use 32 bytes or more", short.expose().len())))
+            }
+            Some(odd) if !odd.expose().bytes().all(|b| b.is_ascii_graphic() || b == b' ') => {
+                Err(bad(name, "holds a letter outside ASCII; it goes into a header"))
+            }
+            _ => Ok(secret),
+        }
+    }
+
     /// An `http` or `https` address, without its trailing slash.
     fn url(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         let Some(value) = self.get(name) else { return Ok(None) };
@@ -128,12 +142,9 @@ impl<'a> Reader<'a> {
             let why = if lambda { "on Lambda, where no file lasts" } else { "but this build has no embedded store" };
             return Err(bad("OUTLAST_STORE", format!("is \"embedded\" {why}; use `dynamodb`")));
         }
-        let endpoint = match self.url("AWS_ENDPOINT_URL_DYNAMODB")? {
-            None => self.url("AWS_ENDPOINT_URL")?,
-            url => url,
-        };
+        let endpoint = self.endpoint("AWS_ENDPOINT_URL_DYNAMODB")?;
         let real = kind == StoreKind::DynamoDb && endpoint.is_none();
-        let region = match self.get("AWS_REGION").or_else(|| self.get("AWS_DEFAULT_REGION")) {
+        let region = match self.region() {
             Some(region) => region,
             None if real => {
                 return Err(bad("AWS_REGION", "is not set; use the table's region, such as eu-central-1"));
@@ -159,7 +170,19 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn credentials(&self, required: bool) -> Result<Option<AwsCredentials>, ConfigError> {
+    /// An AWS service's address, where it is not Amazon's own.
+    pub(super) fn endpoint(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        match self.url(name)? {
+            None => self.url("AWS_ENDPOINT_URL"),
+            url => Ok(url),
+        }
+    }
+
+    pub(super) fn region(&self) -> Option<String> {
+        self.get("AWS_REGION").or_else(|| self.get("AWS_DEFAULT_REGION"))
+    }
+
+    pub(super) fn credentials(&self, required: bool) -> Result<Option<AwsCredentials>, ConfigError> {
         match (self.get("AWS_ACCESS_KEY_ID"), self.secret("AWS_SECRET_ACCESS_KEY")) {
             (Some(access_key_id), Some(secret_access_key)) => Ok(Some(AwsCredentials {
                 access_key_id,
@@ -249,10 +272,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn jobs(&self) -> Result<Jobs, ConfigError> {
-        let endpoint = match self.url("AWS_ENDPOINT_URL_SQS")? {
-            None => self.url("AWS_ENDPOINT_URL")?,
-            url => url,
-        };
+        let endpoint = self.endpoint("AWS_ENDPOINT_URL_SQS")?;
         Ok(Jobs {
             queue_url: self.url("OUTLAST_QUEUE_URL")?,
             endpoint,

@@ -9,6 +9,17 @@ pub const VARIABLES: &[Variable] = &[
     ("AWS_LWA_PORT", "", "the Lambda Web Adapter's port; it wins over OUTLAST_ADDR"),
     ("PORT", "8080 on Lambda", "as AWS_LWA_PORT, read on Lambda only"),
     ("AWS_LAMBDA_FUNCTION_NAME", "", "set by Lambda itself: where it is set, OUTLAST_SECRET is required"),
+    (
+        "OUTLAST_SECRETS_PATH",
+        "",
+        "a path of parameters in AWS Systems Manager, such as /outlast/chat: what the environment leaves open of ANTHROPIC_API_KEY, OUTLAST_SECRET, OUTLAST_ACCESS_CODE_HASH, OUTLAST_ADMIN_PASSWORD_HASH, OUTLAST_ORIGIN_SECRET and OUTLAST_WEBHOOK_SECRET is read there, once, at the start",
+    ),
+    ("AWS_ENDPOINT_URL_SSM", "", "a Systems Manager elsewhere than in AWS; AWS_ENDPOINT_URL where that is not set"),
+    (
+        "OUTLAST_ORIGIN_SECRET",
+        "",
+        "32 bytes and more: only who sends it in x-outlast-origin is answered, as a proxy in front does, and its x-forwarded-host is the host",
+    ),
     ("OUTLAST_STORE", "embedded; dynamodb in the Lambda artifact", "embedded or dynamodb"),
     ("OUTLAST_DATA_DIR", "./data", "the embedded store and the generated secret"),
     ("OUTLAST_TABLE", "outlast", "the table's name"),

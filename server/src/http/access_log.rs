@@ -6,13 +6,14 @@ use app::{api::ENDPOINTS, error::Code};
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::Response,
 };
 use futures::StreamExt;
 use ulid::Ulid;
 
+use super::{address, deadline};
 use crate::{
     clock,
     state::{AfterRequest, RequestId, SharedState},
@@ -36,6 +37,8 @@ pub async fn layer(State(state): State<SharedState>, mut req: Request, next: Nex
     let id = RequestId(id.into());
     let (method, route) = (method(req.method()), route(req.uri().path()));
     req.extensions_mut().insert(id.clone());
+    let platform = if state.lambda { Platform::of(req.headers()) } else { Platform::default() };
+    let Platform { invocation, client, trace } = &platform;
 
     let mut res = next.run(req).await;
     if let Ok(value) = HeaderValue::from_str(&id.0) {
@@ -44,9 +47,11 @@ pub async fn layer(State(state): State<SharedState>, mut req: Request, next: Nex
     let (status, ms) = (res.status().as_u16(), millis(started));
     let code = res.extensions().get::<Failed>().map(|f| f.0.as_str());
     match status {
-        500.. => tracing::error!(request_id = %id, method, route, status, code, ms, "request"),
+        500.. => {
+            tracing::error!(request_id = %id, invocation, client, trace, method, route, status, code, ms, "request");
+        }
         _ if route == "/healthz" => {}
-        _ => tracing::info!(request_id = %id, method, route, status, code, ms, "request"),
+        _ => tracing::info!(request_id = %id, invocation, client, trace, method, route, status, code, ms, "request"),
     }
     let after = After(state.after_request.clone());
     if !is_stream(&res) {
@@ -67,6 +72,29 @@ pub async fn layer(State(state): State<SharedState>, mut req: Request, next: Nex
             chunk
         }))
     })
+}
+
+/// What Lambda says of an invocation, in headers that no client can set there: it joins our line to the platform's.
+#[derive(Debug, Default)]
+struct Platform {
+    /// The platform's id of it, which its own log lines carry.
+    invocation: Option<String>,
+    /// The network that asked.
+    client: Option<String>,
+    /// As X-Ray has it, so that a trace goes on here.
+    trace: Option<String>,
+}
+
+impl Platform {
+    fn of(headers: &HeaderMap) -> Self {
+        let word = |text: &str| text.len() <= 200 && text.bytes().all(|b| b.is_ascii_graphic());
+        let trace = headers.get("x-amzn-trace-id").and_then(|v| v.to_str().ok()).filter(|t| word(t));
+        Self {
+            invocation: deadline::invocation(headers).filter(|id| word(id)),
+            client: address::of(true, headers, &Extensions::new()).map(|ip| ip.to_string()),
+            trace: trace.map(str::to_owned),
+        }
+    }
 }
 
 fn is_stream(res: &Response) -> bool {
@@ -147,6 +175,22 @@ fn route(path: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lambda_says_is_logged_and_nothing_else() {
+        let of = |pairs: &[(&'static str, &str)]| {
+            Platform::of(&pairs.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect())
+        };
+        let told = of(&[
+            ("x-amzn-lambda-context", r#"{"request_id":"r-1","deadline":5}"#),
+            ("x-amzn-request-context", r#"{"http":{"sourceIp":"192.0.2.1"}}"#),
+            ("x-amzn-trace-id", "Root=1-2;Parent=3"),
+        ]);
+        let told = [told.invocation, told.client, told.trace];
+        assert_eq!(told, ["r-1", "192.0.2.1", "Root=1-2;Parent=3"].map(|t| Some(t.to_owned())));
+        let odd = of(&[("x-amzn-lambda-context", r#"{"request_id":"a b"}"#), ("x-amzn-trace-id", "a b")]);
+        assert!(odd.invocation.is_none() && odd.client.is_none() && odd.trace.is_none());
+    }
 
     #[test]
     fn a_path_is_logged_as_its_template() {

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use axum::http::{Extensions, HeaderMap};
 use serde_json::Value;
 
+use super::front::Viewer;
+
 /// The other end of the connection, in the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
@@ -13,10 +15,13 @@ pub struct Peer(pub SocketAddr);
 /// (<https://github.com/awslabs/aws-lambda-web-adapter>, "Request Context").
 const CONTEXT: &str = "x-amzn-request-context";
 
-/// The address. On Lambda the connection is the adapter's, so it is the event's `http.sourceIp` there, and only there.
+/// The address. On Lambda the connection is the adapter's, so it is the event's `http.sourceIp` there, and only there;
+/// behind a proxy of our own it is what that says.
 #[must_use]
 pub fn of(lambda: bool, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
-    let found = if lambda {
+    let found = if let Some(Viewer(ip)) = extensions.get::<Viewer>() {
+        *ip
+    } else if lambda {
         let context: Value = serde_json::from_slice(headers.get(CONTEXT)?.as_bytes()).ok()?;
         context.get("http")?.get("sourceIp")?.as_str()?.parse().ok()?
     } else {
@@ -49,6 +54,9 @@ mod tests {
         extensions.insert(Peer("198.51.100.7:4000".parse().unwrap()));
         assert_eq!(of(true, &headers, &extensions), Some([192, 0, 2, 1].into()));
         assert_eq!(of(false, &headers, &extensions), Some([198, 51, 100, 7].into()));
+        let mut behind = extensions.clone();
+        behind.insert(Viewer([203, 0, 113, 5].into()));
+        assert_eq!(of(true, &headers, &behind), Some([203, 0, 113, 5].into()));
         for bad in ["null", "{}", r#"{"http":{"sourceIp":"x"}}"#, "no json"] {
             headers.insert(CONTEXT, bad.parse().unwrap());
             assert_eq!(of(true, &headers, &extensions), None, "{bad}");

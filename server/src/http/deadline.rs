@@ -14,18 +14,29 @@ use crate::turn::Host;
 const CONTEXT: &str = "x-amzn-lambda-context";
 /// A runner hands over so long before the end.
 const MARGIN: Duration = Duration::from_secs(30);
+/// A stream that only reads what another instance writes ends after so long, and is followed again.
+const FOLLOW: Duration = Duration::from_secs(60);
 
-/// By when a runner that this request starts has to hand over: the deadline less 30 s; of a short time to live half. `stamp` and
-/// `now` are the same moment.
+/// By when a runner that this request starts has to hand over: the deadline less 30 s; of a short time to live half.
+/// And by when a stream that hosts none ends. `stamp` and `now` are the same moment.
 #[must_use]
 pub fn host(headers: &HeaderMap, stamp: Timestamp, now: Instant) -> Host {
-    let until = headers.get(CONTEXT).and_then(|value| {
-        let context: Value = serde_json::from_slice(value.as_bytes()).ok()?;
+    let until = context(headers).and_then(|context| {
         let deadline = Timestamp::from_millis(context.get("deadline")?.as_u64()?);
         let left = Duration::from_millis(deadline.since(stamp));
         Some(now + left.saturating_sub(MARGIN.min(left / 2)))
     });
-    Host { until }
+    Host { until, follow: Some(now + FOLLOW) }
+}
+
+/// The platform's id of the invocation.
+#[must_use]
+pub fn invocation(headers: &HeaderMap) -> Option<String> {
+    Some(context(headers)?.get("request_id")?.as_str()?.to_owned())
+}
+
+fn context(headers: &HeaderMap) -> Option<Value> {
+    serde_json::from_slice(headers.get(CONTEXT)?.as_bytes()).ok()
 }
 
 #[cfg(test)]

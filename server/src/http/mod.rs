@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod errors;
 pub mod events;
 pub mod forms;
+pub mod front;
 pub mod headers;
 pub mod health;
 pub mod identify;

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
     error::BoxError,
 };
 use aws_smithy_http_client::{
-    Builder,
+    Builder, Connector,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 
@@ -101,16 +101,27 @@ pub(crate) fn http_client(plain: bool, amazon: bool) -> Result<SharedHttpClient,
     if plain {
         return Ok(Builder::new().build_http());
     }
+    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls(amazon)?).build_https())
+}
+
+/// The same for a single call without the SDK.
+pub(crate) fn connector(plain: bool, amazon: bool) -> Result<Connector, StoreError> {
+    if plain {
+        return Ok(Connector::builder().build_http());
+    }
+    Ok(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls(amazon)?).build())
+}
+
+fn tls(amazon: bool) -> Result<TlsContext, StoreError> {
     let roots = if amazon {
         ROOTS.iter().fold(TrustStore::empty(), |store, pem| store.with_pem_certificate(*pem))
     } else {
         TrustStore::empty().with_native_roots(true)
     };
-    let tls = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(roots)
         .build()
-        .map_err(|e| StoreError::new(StoreErrorKind::Other, "setting up TLS", e.to_string()))?;
-    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https())
+        .map_err(|e| StoreError::new(StoreErrorKind::Other, "setting up TLS", e.to_string()))
 }
 
 /// Corrects our clock by DynamoDB's: every response says what time it is there.

@@ -38,7 +38,7 @@ use std::{
 
 use aws_sdk_dynamodb::Client;
 
-pub(crate) use self::client::http_client;
+pub(crate) use self::client::{connector, http_client};
 pub use self::{
     admin::{AdminSession, AuditEntry},
     capacity::CapacityTotals,
@@ -127,6 +127,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     config: StoreConfig,
     client: OnceLock<Client>,
+    /// Set once the clock was corrected, or could not be.
+    settled: tokio::sync::OnceCell<()>,
     meter: capacity::Meter,
 }
 
@@ -134,7 +136,7 @@ impl Store {
     #[must_use]
     pub fn new(config: StoreConfig) -> Self {
         let meter = capacity::Meter::new(config.count_capacity);
-        Self(Arc::new(Inner { config, client: OnceLock::new(), meter }))
+        Self(Arc::new(Inner { config, client: OnceLock::new(), settled: tokio::sync::OnceCell::new(), meter }))
     }
 
     /// Request units used so far; zero unless they are counted.
@@ -151,12 +153,16 @@ impl Store {
         self.get("looking for the table", attr::key("PING".to_owned(), "PING")).await.map(|_| ())
     }
 
-    /// Asks the table something, so that the clock is corrected before anything is stamped by it. Nothing comes of it
-    /// where the clock isn't to be corrected, or where there is no answer within two seconds.
+    /// Asks the table something, so that the clock is corrected before anything is stamped by it. Once a process, by
+    /// whoever comes first, so that a process can start without its store. Nothing comes of it where the clock isn't
+    /// to be corrected, or where there is no answer within two seconds.
     pub async fn settle_clock(&self) {
-        if self.0.config.correct_clock {
-            let _ = tokio::time::timeout(Duration::from_secs(2), self.ping()).await;
-        }
+        let ask = async {
+            if self.0.config.correct_clock {
+                let _ = tokio::time::timeout(Duration::from_secs(2), self.ping()).await;
+            }
+        };
+        self.0.settled.get_or_init(|| ask).await;
     }
 
     fn client(&self) -> Result<&Client, StoreError> {

@@ -98,7 +98,7 @@ impl Follower {
                 self.source = Source::Look;
                 sleep(Duration::from_millis(200 + jitter(300))).await;
             }
-            if self.queue.is_empty() && self.closing() {
+            if self.queue.is_empty() && (self.closing() || self.long_enough()) {
                 // The stream closes without `end`; whoever reads it follows again, elsewhere or after the restart.
                 return None;
             }
@@ -111,6 +111,13 @@ impl Follower {
     /// The process is to end, and what its runner here had to say was said.
     fn closing(&self) -> bool {
         *self.closing.borrow() && self.turns.inner.hub.get(self.turn.id).is_none()
+    }
+
+    /// It has read somebody else's turn for as long as its host likes.
+    fn long_enough(&self) -> bool {
+        self.host.follow.is_some_and(|until| Instant::now() >= until)
+            && !matches!(self.source, Source::Over)
+            && self.turns.inner.hub.get(self.turn.id).is_none()
     }
 
     async fn step(&mut self) -> Result<(), StoreError> {

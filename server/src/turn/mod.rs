@@ -80,6 +80,8 @@ const CHECK: Duration = Duration::from_secs(30);
 pub struct Host {
     /// By when a runner that this starts has to have handed over.
     pub until: Option<Instant>,
+    /// By when a stream that hosts no runner ends, to be followed again: it would keep a whole instance awake.
+    pub follow: Option<Instant>,
 }
 
 /// What Claude is asked for a turn.
@@ -211,8 +213,9 @@ impl Turns {
     }
 
     /// Claim 0, for the transaction that sends.
-    #[must_use]
-    pub fn first_claim(&self) -> Segment {
+    pub async fn first_claim(&self) -> Segment {
+        // A claim whose time is minutes ahead would look alive for so long after its runner's death.
+        self.inner.store.settle_clock().await;
         self.author(By::Web).segment(Kind::Claim, 0, 0, self.inner.clock.now())
     }
 

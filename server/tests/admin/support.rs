@@ -74,6 +74,7 @@ impl Site {
             backend: Arc::new(move |c: RequestContext| Arc::new(RequestBackend::new(chat.clone(), jobs.clone(), c))),
             jobs: None,
             lambda: false,
+            front: None,
             simulator: true,
             after_request: None,
         };

@@ -234,6 +234,7 @@ impl Server {
             backend: Arc::new(move |context| Arc::new(Fake { script: behind.clone(), context })),
             jobs: None,
             lambda: false,
+            front: None,
             simulator: true,
             after_request: Some(Arc::new(move || {
                 counting.fetch_add(1, Ordering::SeqCst);
