@@ -2,7 +2,7 @@
 
 XTASK = cargo run --quiet --package xtask --
 
-.PHONY: help run dev build test model chaos fuzz bench setup clean rust
+.PHONY: help run dev build lambda test model chaos fuzz bench setup clean rust
 
 help: ## Says what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -15,6 +15,9 @@ dev: rust ## Debug builds, again at every change; the page reloads itself; the f
 
 build: rust ## Makes dist/outlast and dist/site/; the first time about 7 minutes
 	@$(XTASK) build
+
+lambda: rust ## Makes dist/lambda/outlast.zip for arm64 (ARCH=x86_64 for the other); the first time about 8 minutes
+	@$(XTASK) lambda $(ARCH)
 
 test: rust ## Sets up what is missing and runs every test; the first time about 20 minutes, then about 5
 	@$(XTASK) test

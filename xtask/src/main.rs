@@ -9,6 +9,7 @@ mod css;
 mod dev;
 mod fuzz;
 mod inputs;
+mod lambda;
 mod process;
 mod simulator;
 mod site;
@@ -28,6 +29,7 @@ cargo xtask <command>
   run [ARGS]                build everything in release, then `outlast serve`
   dev                       build in debug, serve, and do both again whenever a source changes
   build                     dist/outlast and dist/site/
+  lambda [x86_64]           dist/lambda/outlast.zip, for arm64 unless told
   setup                     fetch what the tests need (DynamoDB Local, Node packages, a Python venv)
   test [STAGE]              every test, or the named stages; the last line is `N passed, N failed`
   model                     walk millions of states of the turn log's model, in release
@@ -62,6 +64,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "run" => bundle::run(rest)?,
         "dev" => dev::run()?,
         "build" => bundle::dist()?,
+        "lambda" => lambda::run(rest)?,
         "setup" => {
             tools::prepare(&workspace::Workspace::find()?)?;
         }

@@ -64,16 +64,20 @@ fn ministack(ws: &Workspace) -> Result<()> {
 
 /// The compiler's target for the browser: fetched by rustup if it is not there.
 pub(crate) fn wasm_target() -> Result<()> {
-    const TARGET: &str = "wasm32-unknown-unknown";
+    rust_target("wasm32-unknown-unknown")
+}
+
+/// A target of the compiler: fetched by rustup if it is not there.
+pub(crate) fn rust_target(target: &str) -> Result<()> {
     let sysroot = process::output(Command::new("rustc").args(["--print", "sysroot"]))?;
-    if Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).exists() {
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(target).exists() {
         return Ok(());
     }
     if process::version("rustup", "--version").is_none() {
-        return Err(format!("Rust's target {TARGET} is missing, and there is no rustup to fetch it with").into());
+        return Err(format!("Rust's target {target} is missing, and there is no rustup to fetch it with").into());
     }
-    println!("Set-up: rustup target add {TARGET} (20 MB)");
-    process::quiet(Command::new("rustup").args(["target", "add", TARGET]))
+    println!("Set-up: rustup target add {target} (20 MB)");
+    process::quiet(Command::new("rustup").args(["target", "add", target]))
 }
 
 /// DynamoDB Local alone, and the Java that it runs on.
@@ -104,6 +108,25 @@ fn chromium() -> Result<PathBuf> {
     }
     apt("chromium", "Chromium is missing (the browser tests need it; OUTLAST_CHROMIUM may name one)")?;
     found().ok_or_else(|| "the installed Chromium is not on the PATH".into())
+}
+
+/// A C compiler for any target.
+pub(crate) fn clang() -> Result<PathBuf> {
+    if let Some(path) = on_path("clang") {
+        return Ok(path);
+    }
+    apt("clang", "clang is missing (the Lambda build needs it, for a few files of C for another processor)")?;
+    on_path("clang").ok_or_else(|| "the installed clang is not on the PATH".into())
+}
+
+/// Runs arm64's programs here, where the processor is another.
+pub(crate) fn qemu() -> Result<PathBuf> {
+    let found = || ["qemu-aarch64-static", "qemu-aarch64"].iter().find_map(|name| on_path(name));
+    if let Some(path) = found() {
+        return Ok(path);
+    }
+    apt("qemu-user-static", "qemu-aarch64 is missing (the tests run the arm64 executable with it)")?;
+    found().ok_or_else(|| "the installed qemu-aarch64 is not on the PATH".into())
 }
 
 /// Installs a Debian package where that is possible, and otherwise says what to do.
