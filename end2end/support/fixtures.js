@@ -4,16 +4,54 @@ import AxeBuilder from '@axe-core/playwright';
 import { expect, test as base } from '@playwright/test';
 import { Chat } from './chat.js';
 import { Relay } from './relay.js';
+import { Lambda } from './lambda.js';
 import { artifacts, Server, Simulator } from './server.js';
+import { DynamoDb, keptAt, Ministack } from './store.js';
 
 /** Chromium's words when a server goes away while a page is open. */
 export const CONNECTION_LOST =
   /ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)|TypeError: network error/;
 
+/** A function with all that it needs: a table, Claude, and a queue if it is wanted. */
+async function lambda(name, mode, { queue, ...how }) {
+  const [database, simulator] = [new DynamoDb(), new Simulator(`${name}-simulator`)];
+  const stack = queue ? new Ministack() : null;
+  await Promise.all([database.start(), simulator.start(), stack?.start()]);
+  const env = {
+    ...simulator.client,
+    ...keptAt(database.port),
+    ...stack?.client,
+    OUTLAST_SECRET: 'for the tests alone, and long enough',
+    OUTLAST_ACCESS: 'open',
+    OUTLAST_DAILY_USD: '1000',
+    OUTLAST_TURNS_A_MINUTE: '0',
+    OUTLAST_TURNS_A_MINUTE_ADDRESS: '0',
+    OUTLAST_LEASE_MS: '3000',
+  };
+  const it = new Lambda(name, env, { mode, ...how });
+  it.queue = stack;
+  await it.init();
+  await it.start();
+  const dispose = async () => {
+    await it.dispose();
+    await Promise.all([database.stop(), simulator.dispose(), stack?.stop()]);
+  };
+  return { url: it.url, lambda: it, database, simulator, dispose };
+}
+
 export const test = base.extend({
+  /** What the server runs on: itself, or Lambda with the Web Adapter (`lwa`), or without (`lambda`). */
+  platform: ['server', { option: true, scope: 'worker' }],
+
   // One for all tests of a worker: each test is a new user, because each has a new browser context.
   server: [
-    async ({}, use, info) => {
+    async ({ platform }, use, info) => {
+      if (platform !== 'server') {
+        // As many instances as a page and its stream may want at once.
+        const all = await lambda(`${platform}-${info.workerIndex}`, platform, { instances: 6 });
+        await use(all);
+        return all.dispose();
+      }
       const server = new Server(`worker-${info.workerIndex}`);
       await server.start();
       await use(server);
@@ -21,6 +59,16 @@ export const test = base.extend({
     },
     { scope: 'worker' },
   ],
+
+  /** How many instances `onLambda` has, and for how many seconds they answer. */
+  how: [{ instances: 2 }, { option: true }],
+
+  /** A function of the test's own. */
+  onLambda: async ({ platform, how }, use, info) => {
+    const all = await lambda(`${platform}-${info.testId}`, platform, how);
+    await use({ ...all, instances: () => all.lambda.instances });
+    await all.dispose();
+  },
 
   baseURL: async ({ server }, use) => use(server.url),
 

@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const binary = process.env.OUTLAST_BIN ?? path.join(root, 'dist/outlast');
-const site = process.env.OUTLAST_SITE ?? path.join(root, 'dist/site');
+export const binary = process.env.OUTLAST_BIN ?? path.join(root, 'dist/outlast');
+export const site = process.env.OUTLAST_SITE ?? path.join(root, 'dist/site');
 export const artifacts = path.join(root, 'end2end/artifacts');
 
 /** What the configuration takes for a secret, as `outlast hash` prints it. */

@@ -43,3 +43,51 @@ export function keptAt(port) {
     AWS_SECRET_ACCESS_KEY: 'local',
   };
 }
+
+const ministack = process.env.OUTLAST_MINISTACK ?? path.join(root, '.tools/ministack');
+
+/** A real SQS API as a child process. */
+export class Ministack {
+  async start() {
+    this.port = await freePort();
+    const script = `GATEWAY_PORT="$0" "${ministack}" </dev/null & stack=$!; read _; kill "$stack"; wait "$stack"`;
+    this.shell = spawn('sh', ['-c', script, String(this.port)], { stdio: ['pipe', 'ignore', 'ignore'] });
+    let ended = false;
+    this.shell.once('error', () => (ended = true)).once('exit', () => (ended = true));
+    for (const until = Date.now() + 60_000; ; ) {
+      if (ended || Date.now() > until) throw new Error(`${ministack} does not start`);
+      if (await fetch(`http://127.0.0.1:${this.port}/`).then(() => true, () => false)) return this;
+      await delay(50);
+    }
+  }
+
+  /** What makes a server use its queue. */
+  get client() {
+    const url = `http://127.0.0.1:${this.port}`;
+    return { AWS_ENDPOINT_URL_SQS: url, OUTLAST_QUEUE_URL: `${url}/000000000000/outlast` };
+  }
+
+  /** The body of the next message. */
+  async receive() {
+    const { OUTLAST_QUEUE_URL } = this.client;
+    for (;;) {
+      const answer = await fetch(`http://127.0.0.1:${this.port}/`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/x-amz-json-1.0',
+          'x-amz-target': 'AmazonSQS.ReceiveMessage',
+          authorization: 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0',
+        },
+        body: JSON.stringify({ QueueUrl: OUTLAST_QUEUE_URL, WaitTimeSeconds: 2 }),
+      });
+      const { Messages: messages } = await answer.json();
+      if (messages?.length) return messages[0].Body;
+    }
+  }
+
+  async stop() {
+    const gone = new Promise((resolve) => this.shell.once('exit', resolve));
+    this.shell.stdin.end();
+    await gone;
+  }
+}

@@ -1,10 +1,11 @@
 import { simulated, plain } from '../support/chat.js';
 import { expect, test } from '../support/fixtures.js';
 
-test('a first message is answered, token by token, and stored as shown', async ({ chat, page, shot }) => {
+test('a first message is answered, token by token, and stored as shown', async ({ chat, page, shot, platform }) => {
   await chat.open('/');
   await expect(page.getByRole('heading', { name: 'Ask, and walk away.' })).toBeVisible();
-  await expect(page.getByText('This is the simulator.')).toBeVisible();
+  // On Lambda it is somebody else's address.
+  if (platform === 'server') await expect(page.getByText('This is the simulator.')).toBeVisible();
   await shot('empty');
 
   await chat.send(simulated('A first message', 'tokens=400 rate=60 ttft=100'));

@@ -1,0 +1,17 @@
+// The same tests of the chat, and Lambda's own, through Lambda's doors: see support/lambda.js.
+import { defineConfig } from '@playwright/test';
+import base from './playwright.config.js';
+
+const [desktop] = base.projects;
+const testMatch = ['chat.spec.js', 'sessions.spec.js', 'lambda.spec.js'];
+
+export default defineConfig({
+  ...base,
+  outputDir: 'artifacts/lambda-results',
+  timeout: 60_000,
+  projects: ['lwa', 'lambda'].map((platform) => ({
+    name: platform,
+    testMatch,
+    use: { ...desktop.use, platform },
+  })),
+});
