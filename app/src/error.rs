@@ -178,6 +178,8 @@ impl FromServerFnError for ApiError {
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
                 Self::new(Code::Malformed, "The request could not be read: a field is missing or malformed.")
             }
+            // In the browser: what answered is not our server, but a proxy that could not reach it.
+            ServerFnErrorErr::Deserialization(_) if cfg!(feature = "hydrate") => Self::unavailable(),
             // How an overflow of the body limit arrives here; the edge tells the two apart by the length.
             ServerFnErrorErr::Deserialization(_) => Self::new(Code::Malformed, "The request could not be read."),
             ServerFnErrorErr::Request(_) => Self::new(Code::Network, "The server could not be reached."),

@@ -29,7 +29,7 @@ const ADAPTER = {
   AWS_LWA_INVOKE_MODE: 'response_stream',
   AWS_LWA_READINESS_CHECK_PATH: '/healthz',
   AWS_LWA_PASS_THROUGH_PATH: '/events',
-  AWS_LWA_ERROR_STATUS_CODES: '500-599',
+  AWS_LWA_ERROR_STATUS_CODES: '598',
 };
 
 /** One instance: a runtime API of its own in front of the emulator's, and the processes behind it. */

@@ -157,7 +157,8 @@ fn queue(config: &Config) -> Queue {
     }
 }
 
-fn sqs(config: &Config, url: Option<String>) -> Option<Sqs> {
+/// The queue at `url`, if there is one.
+pub(crate) fn sqs(config: &Config, url: Option<String>) -> Option<Sqs> {
     let (endpoint, region, keys) = (config.jobs.endpoint.clone(), config.store.region.clone(), keys(&config.store));
     url.map(|url| Sqs::new(SqsConfig { endpoint, region, keys, url }))
 }
@@ -195,12 +196,16 @@ pub async fn init(config: &Config) -> Result<(), StartError> {
         Store::new(store_config(&config.store, endpoint, Clock::default())).init().await.map_err(part)?;
         embedded.stop().await;
         println!("table {} is in {}", config.store.table, config.store.data_dir.display());
-        return Ok(());
+        return init_queues(config).await;
     }
     let store = store_config(&config.store, config.store.endpoint.clone(), Clock::default());
     Store::new(store).init().await.map_err(part)?;
     let place = config.store.endpoint.clone().unwrap_or_else(|| config.store.region.clone());
     println!("table {} is at {place}", config.store.table);
+    init_queues(config).await
+}
+
+async fn init_queues(config: &Config) -> Result<(), StartError> {
     // Queues too, where there is a place for them.
     let wanted = config.jobs.queue_url.clone().or_else(|| {
         let endpoint = config.jobs.endpoint.clone()?;

@@ -146,6 +146,12 @@ async fn the_embedded_store_is_looked_at_beside_its_server_and_without_it() {
     assert!(!said.out.contains("w0·c"), "not a word of the reply: {said:?}");
     assert!(run(&["turn", &turn, "--text"], &env).out.contains("| w0·c1 w1·c1"));
 
+    // A queue that is not there, or is.
+    assert!(said.out.contains("state") && run(&["doctor"], &env).line("queue").ends_with("in-process"));
+    let gone = [("OUTLAST_QUEUE_URL", "http://127.0.0.1:9/0/outlast"), ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")];
+    let said = run(&["doctor"], &[&env[..], &gone].concat());
+    assert!(!said.ok && said.line("queue").contains("failed  http://127.0.0.1:9/0/outlast"), "{said:?}");
+
     let unknown = run(&["turn", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], &env);
     assert_eq!((unknown.ok, unknown.out.as_str()), (false, ""));
     assert_eq!(unknown.err, "outlast: there is no turn 01ARZ3NDEKTSV4RRFFQ69G5FAV\n");

@@ -1,7 +1,7 @@
 //! Follows a turn to its end, through every broken connection. It never stops the turn: leaving the page only drops
 //! the stream.
 
-use std::cell::Cell;
+use std::{cell::Cell, pin::Pin};
 
 use futures::{
     StreamExt,
@@ -30,6 +30,10 @@ const LOOK_MS: u32 = 5_000;
 const LOST_MS: u32 = 2_000;
 /// How long an answer to "follow" may take to begin.
 const OPEN_MS: u32 = 10_000;
+/// The same of a send, whose body may have a slow line before it.
+const SEND_MS: u32 = 90_000;
+/// So often a send is repeated of which one cannot know whether it was taken.
+const UNSURE: u32 = 6;
 const FIRST_PAUSE_MS: u32 = 250;
 const LONGEST_PAUSE_MS: u32 = 5_000;
 
@@ -51,22 +55,32 @@ pub(crate) enum Opening {
     Follow,
 }
 
+type Asked = Pin<Box<dyn Future<Output = Result<EventStream, ApiError>>>>;
+
 impl Opening {
     pub(crate) async fn open(&self, turn: TurnId, cursor: Cursor) -> Result<EventStream, ApiError> {
         let turn = turn.to_string();
-        match self.clone() {
-            Self::Send { session, text, model, parent, new } => {
-                api::chat::send(session, turn, text, Some(model), parent, new.then_some(true)).await
-            }
-            Self::Retry { message, shown: None } => api::chat::retry(turn, message).await,
-            Self::Retry { message, .. } => api::chat::carry_on(turn, message).await,
-            Self::Follow => {
-                // A request may hang for minutes where the network went away without a word.
-                let asked = Box::pin(api::chat::follow(turn, Some(cursor.to_string())));
-                match select(asked, Box::pin(nap(OPEN_MS))).await {
-                    Either::Left((answer, _)) => answer,
-                    Either::Right(_) => Err(ApiError::new(Code::Network, "")),
+        let mut patience = SEND_MS;
+        let mut asked: Asked =
+            match self.clone() {
+                Self::Send { session, text, model, parent, new } => Box::pin(async move {
+                    api::chat::send(session, turn, text, Some(model), parent, new.then_some(true)).await
+                }),
+                Self::Retry { message, shown: None } => Box::pin(api::chat::retry(turn, message)),
+                Self::Retry { message, .. } => Box::pin(api::chat::carry_on(turn, message)),
+                Self::Follow => {
+                    patience = OPEN_MS;
+                    Box::pin(api::chat::follow(turn, Some(cursor.to_string())))
                 }
+            };
+        // A request may hang for minutes where the network went away without a word. Each may be asked again.
+        let began = dom::now();
+        loop {
+            let left = patience.saturating_sub(dom::now().since(began) as u32);
+            match select(asked, Box::pin(nap(left))).await {
+                Either::Left((answer, _)) => return answer,
+                Either::Right((Woken::Early, rest)) if !super::NETWORK_CHANGED.take() => asked = rest,
+                Either::Right(_) => return Err(ApiError::new(Code::Network, "")),
             }
         }
     }
@@ -115,9 +129,16 @@ fn is_shown(page: Page, live: Live) -> bool {
     page.live().is_some_and(|l| l.turn == live.turn)
 }
 
+/// Whether a refusal does not say that nothing was stored. Once that is open, a limit on how fast one may ask says
+/// nothing about the turn.
+fn leaves_open(e: &ApiError, open: bool) -> bool {
+    matches!(e.code, Code::Unavailable | Code::Internal) || (open && e.code == Code::RateLimited)
+}
+
 impl Follower {
     async fn run(mut self, mut opening: Opening, taken: impl FnOnce(Option<ApiError>) + 'static) {
         let mut taken = Some(taken);
+        let mut unsure = 0;
         while is_shown(self.page, self.live) {
             super::NETWORK_CHANGED.set(false);
             match opening.open(self.live.turn, self.cursor).await {
@@ -133,7 +154,12 @@ impl Follower {
                     }
                 }
                 // Unreached is not refused: the same request again is the same turn.
-                Err(e) if e.code == Code::Network => {}
+                Err(e) if e.code == Code::Network => unsure = unsure.max(1),
+                // Nor is an answer that leaves it open, and what comes of asking again.
+                Err(e) if leaves_open(&e, unsure > 0) && !matches!(opening, Opening::Follow) && unsure < UNSURE => {
+                    unsure += 1;
+                    nap(e.retry_after.map_or(0, |s| 1000 * s.min(10) as u32)).await;
+                }
                 Err(e) if !matches!(opening, Opening::Follow) => {
                     if let Some(taken) = taken.take() {
                         taken(Some(e));
@@ -143,7 +169,7 @@ impl Follower {
                 Err(e) if e.code == Code::NotFound => return finish::gone(self.page, self.live, &self.painter),
                 Err(_) => {}
             }
-            if self.failures == 0 {
+            if LOST.get().is_none_or(|(turn, _)| turn != self.live.turn) {
                 self.tell_if_lost();
             }
             let pause = FIRST_PAUSE_MS.saturating_mul(1 << self.failures.min(5)).min(LONGEST_PAUSE_MS);
@@ -169,9 +195,8 @@ impl Follower {
     }
 
     /// The connection is back, or the store.
-    fn resume(&mut self) {
+    fn resume(&self) {
         let live = self.live;
-        self.failures = 0;
         LOST.set(None);
         if !matches!(live.phase.get_untracked(), Phase::Lost | Phase::Held) {
             return;
@@ -206,7 +231,8 @@ impl Follower {
             };
             let Some(Ok(frame)) = frame else { return Leg::Broken };
             heard = dom::now();
-            if self.failures > 0 {
+            let begins = matches!(&frame, Frame::Event { event: TurnEvent::Start { .. }, .. });
+            if !begins && std::mem::take(&mut self.failures) > 0 {
                 self.resume();
             }
             let Frame::Event { cursor, event } = frame else { continue };
@@ -216,8 +242,11 @@ impl Follower {
             match event {
                 TurnEvent::Start { model, .. } => {
                     self.painter.model(model);
-                    // Whether the store answers is said anew on each connection.
-                    self.resume();
+                    // Whether the store answers is said anew on each connection. One that brings no more than this,
+                    // again and again, is no connection.
+                    if self.failures <= 2 {
+                        self.resume();
+                    }
                 }
                 TurnEvent::Text { text } => self.painter.push(PieceKind::Text, &text),
                 TurnEvent::Thinking { text } => self.painter.push(PieceKind::Thinking, &text),

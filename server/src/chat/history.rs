@@ -261,14 +261,16 @@ fn shown(item: MessageItem, siblings: &[MessageId]) -> Message {
     }
 }
 
-/// Where runners took over, in bytes of the text alone; those that kept nothing leave no seam.
+/// Where runners took over, in bytes of the text alone; those that kept nothing, or brought nothing, leave no seam.
 fn seams(item: &MessageItem) -> Vec<Seam> {
     let mut kept: Vec<Base> = Vec::new();
     for base in item.bases.iter().skip(1) {
         kept.retain(|k| k.at < base.at);
         kept.push(*base);
     }
-    kept.iter().filter(|b| b.at > 0).map(|b| Seam { offset: text_offset(item, b.at), planned: b.planned }).collect()
+    let whole: usize = item.content.iter().map(|piece| piece.text.len()).sum();
+    let within = |b: &&Base| b.at > 0 && (b.at as usize) < whole;
+    kept.iter().filter(within).map(|b| Seam { offset: text_offset(item, b.at), planned: b.planned }).collect()
 }
 
 /// An offset of content (text and thinking) as one of text.
@@ -286,6 +288,8 @@ fn text_offset(item: &MessageItem, at: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use app::domain::Piece;
+
     use super::*;
 
     #[test]
@@ -295,6 +299,24 @@ mod tests {
             assert_eq!(question_depth(question_id(&clock, depth)), depth);
         }
         assert_ne!(question_id(&clock, 4), question_id(&clock, 4));
+    }
+
+    #[test]
+    fn a_seam_has_something_on_either_side() {
+        let piece = |kind, text: &str| Piece { kind, text: text.to_owned() };
+        let base = |at, planned| Base { at, planned, seam: None };
+        let clock = crate::clock::Clock::default();
+        let asked = Head { message: question_id(&clock, 0), depth: 0 };
+        let of = |bases: &[Base]| {
+            let session = SessionId::from_parts(clock.now(), 1);
+            let mut item = MessageItem::question(asked, session, None, String::new(), clock.now(), 0);
+            item.content = vec![piece(PieceKind::Thinking, "hm"), piece(PieceKind::Text, "abcdef")];
+            item.bases = bases.to_vec();
+            seams(&item).iter().map(|s| (s.offset, s.planned)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[base(0, false), base(5, true)]), [(3, true)]);
+        // One that took over to write all of it, one that was taken back, and one that only ended it.
+        assert_eq!(of(&[base(0, false), base(0, false), base(6, false), base(4, false), base(8, false)]), [(2, false)]);
     }
 
     #[test]

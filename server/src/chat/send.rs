@@ -137,7 +137,7 @@ impl Chat {
                 let session = ownership::owned_session(found, draft.user, self.inner.clock.now())?;
                 if session.active.is_some() {
                     match self.resolve(&mut draft).await? {
-                        Some(sent) => return Ok(sent),
+                        Some(sent) => return self.own(sent, claim.as_ref(), host).await,
                         None => continue,
                     }
                 }
@@ -174,10 +174,27 @@ impl Chat {
                 return Ok(Sent { turn: tx.turn });
             }
             if let Some(sent) = self.resolve(&mut draft).await? {
-                return Ok(sent);
+                return self.own(sent, claim.as_ref(), host).await;
             }
         }
         Err(ApiError::unavailable())
+    }
+
+    /// A turn that stands already. If its first claim is mine, that of an attempt whose write came later than its
+    /// answer, nobody else runs it: I do.
+    async fn own(&self, sent: Sent, claim: Option<&Segment>, host: Option<Host>) -> Result<Sent, ApiError> {
+        let Some(claim) = claim else { return Ok(sent) };
+        if sent.turn.state == TurnState::Open && self.stands(sent.turn.id, &claim.nonce).await? {
+            match self.prompt(&sent.turn).await {
+                Ok(Some(prompt)) => {
+                    self.inner.turns.start(sent.turn.clone(), claim, prompt, host.unwrap_or_default());
+                }
+                // It is taken up like one whose runner died.
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "the history could not be read; the turn is taken up later"),
+            }
+        }
+        Ok(sent)
     }
 
     /// Whether a turn may begin. One that was begun already may be followed whatever the gate says.

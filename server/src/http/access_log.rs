@@ -160,6 +160,13 @@ fn route(path: &str) -> &'static str {
         "/theme" => "/theme",
         "/sign-in" => "/sign-in",
         "/admin" => "/admin",
+        "/events" => "/events",
+        "/jobs" => "/jobs",
+        "/jobs/new" => "/jobs/new",
+        _ if path.starts_with("/jobs/") => match path.matches('/').count() {
+            2 => "/jobs/{id}",
+            _ => "/jobs/{id}/*",
+        },
         _ if path.starts_with("/admin/sessions/") => "/admin/sessions/{id}",
         _ if path.starts_with("/admin/") => "/admin/*",
         _ if path.starts_with("/api/") => "/api/*",
@@ -203,6 +210,9 @@ mod tests {
             ("/api/secret", "/api/*"),
             ("/pkg/secret", "/pkg/*"),
             ("/secret", "*"),
+            ("/jobs/new", "/jobs/new"),
+            ("/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV", "/jobs/{id}"),
+            ("/jobs/secret/zip", "/jobs/{id}/*"),
         ] {
             assert_eq!(route(path), template);
         }

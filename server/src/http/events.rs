@@ -43,7 +43,13 @@ fn is_event(headers: &HeaderMap) -> bool {
     all.next().is_some_and(|v| v.as_bytes() == b"null") && all.next().is_none()
 }
 
-/// The handler. A 5xx makes the adapter report a function error, and SQS delivers again.
+/// What makes the adapter report a function error (`AWS_LWA_ERROR_STATUS_CODES`), so that SQS delivers again. No other
+/// answer has this status: the adapter would hide the words of a page's or the API's own 503.
+fn again() -> StatusCode {
+    StatusCode::from_u16(598).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The handler.
 pub async fn handler(State(state): State<SharedState>, req: Request) -> Response {
     let id = req.extensions().get::<RequestId>().cloned().unwrap_or(RequestId("".into()));
     let jobs = match &state.jobs {
@@ -65,7 +71,7 @@ pub async fn handler(State(state): State<SharedState>, req: Request) -> Response
     });
     let handled = futures::future::join_all(handle).await;
     if handled.contains(&Handled::Again) {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        return again().into_response();
     }
     StatusCode::OK.into_response()
 }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     claude::{self, Claude, FaultKind},
+    compose,
     config::{self, Config, ConfigError, StoreKind},
     serve::StartError,
     storage::{OpenWork, StoreError, StoreErrorKind, keys},
@@ -46,7 +47,7 @@ pub async fn doctor(config: Result<Config, ConfigError>) -> Result<(), StartErro
             };
             let usable = store.is_ok();
             check("store", store);
-            check("queue", Ok("in-process".to_owned()));
+            check("queue", queue(&config).await);
             check("claude", ask(&config).await);
             if let Some(reached) = reached {
                 if usable {
@@ -81,6 +82,16 @@ async fn found(config: &Config, reached: &Reached) -> Finding {
             Err(format!("there is no table {table} {}; `outlast init` makes it", reached.how))
         }
         Err(error) => Err(format!("table {table} {}: {error}", reached.how)),
+    }
+}
+
+async fn queue(config: &Config) -> Finding {
+    let Some(sqs) = compose::sqs(config, config.jobs.queue_url.clone()) else {
+        return Ok("in-process".to_owned());
+    };
+    match sqs.ping().await {
+        Ok(()) => Ok(sqs.url().to_owned()),
+        Err(error) => Err(format!("{}: {error}", sqs.url())),
     }
 }
 

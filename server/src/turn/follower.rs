@@ -7,6 +7,7 @@ use app::{
     error::ApiError,
     sse::{EventStream, Frame},
 };
+use futures::{Stream, StreamExt};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -26,6 +27,8 @@ use crate::{
 
 /// Silence after which there is a comment: at least one every 15 s is promised, and a slow read may come in between.
 const COMMENT: Duration = Duration::from_secs(10);
+/// The same while the store is waited for.
+const SILENCE: Duration = Duration::from_secs(13);
 /// Before a log is read again that did not show what a cursor names.
 const AGAIN: Duration = Duration::from_millis(150);
 
@@ -76,11 +79,24 @@ impl Turns {
             spoke: Instant::now(),
             _counted: Following::new(&self.inner.metrics),
         };
-        EventStream::new(futures::stream::unfold(follower, |mut follower| async move {
+        EventStream::new(never_silent(futures::stream::unfold(follower, |mut follower| async move {
             let frame = follower.next().await?;
             Some((Ok::<_, ApiError>(frame), follower))
-        }))
+        })))
     }
+}
+
+/// Puts comments between frames that a slow read of the store keeps apart, without giving that read up.
+fn never_silent(
+    frames: impl Stream<Item = Result<Frame, ApiError>> + Send + 'static,
+) -> impl Stream<Item = Result<Frame, ApiError>> + Send {
+    futures::stream::unfold(Box::pin(frames), |mut frames| async move {
+        // Dropping `next` keeps the stream's own state, and so the read under way.
+        match timeout(SILENCE, frames.next()).await {
+            Ok(frame) => Some((frame?, frames)),
+            Err(_) => Some((Ok(Frame::Comment), frames)),
+        }
+    })
 }
 
 impl Follower {
@@ -98,7 +114,7 @@ impl Follower {
                 self.source = Source::Look;
                 sleep(Duration::from_millis(200 + jitter(300))).await;
             }
-            if self.queue.is_empty() && (self.closing() || self.long_enough()) {
+            if self.queue.is_empty() && (self.closing() || self.long_enough()) && !self.has_runner() {
                 // The stream closes without `end`; whoever reads it follows again, elsewhere or after the restart.
                 return None;
             }
@@ -108,16 +124,19 @@ impl Follower {
         }
     }
 
-    /// The process is to end, and what its runner here had to say was said.
+    /// The process is to end.
     fn closing(&self) -> bool {
-        *self.closing.borrow() && self.turns.inner.hub.get(self.turn.id).is_none()
+        *self.closing.borrow()
+    }
+
+    /// A runner here has something to say still, were it only that it has handed over.
+    fn has_runner(&self) -> bool {
+        matches!(self.source, Source::Live(_, _, None)) || self.turns.inner.hub.get(self.turn.id).is_some()
     }
 
     /// It has read somebody else's turn for as long as its host likes.
     fn long_enough(&self) -> bool {
-        self.host.follow.is_some_and(|until| Instant::now() >= until)
-            && !matches!(self.source, Source::Over)
-            && self.turns.inner.hub.get(self.turn.id).is_none()
+        !matches!(self.source, Source::Over) && self.host.follow.is_some_and(|until| Instant::now() >= until)
     }
 
     async fn step(&mut self) -> Result<(), StoreError> {
@@ -228,10 +247,9 @@ impl Follower {
         let mut out = Vec::new();
         let view = View { bases: &turn.bases, content: &content, over: true };
         if catch_up(&mut self.cursor, view, &mut out).is_err() {
+            self.cursor = Cursor::default();
             rewind(&mut self.cursor, 0, &mut out);
-            let mut from_start = Cursor::default();
-            let _ = catch_up(&mut from_start, view, &mut out);
-            self.cursor = from_start;
+            let _ = catch_up(&mut self.cursor, view, &mut out);
         }
         let end = TurnEvent::End {
             outcome: turn.outcome.unwrap_or(app::domain::Outcome::Complete),
@@ -256,8 +274,8 @@ impl Follower {
             sleep(AGAIN).await;
         } else {
             let mut out = Vec::new();
-            rewind(&mut self.cursor, 0, &mut out);
             self.cursor = Cursor::default();
+            rewind(&mut self.cursor, 0, &mut out);
             self.say(out);
         }
         self.source = Source::Look;

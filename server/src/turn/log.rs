@@ -58,6 +58,8 @@ pub struct Log {
     first_content: Option<Timestamp>,
     fruitless: u32,
     unplanned: u32,
+    /// Claims in a row that brought nothing, hand-overs counted too.
+    barren: u32,
     signs: u64,
 }
 
@@ -99,6 +101,7 @@ impl Log {
         let planned = self.released();
         // The previous claim was fruitless if this one keeps nothing that it wrote.
         self.fruitless = self.fruitless_after(segment.at);
+        self.barren = self.barren_after(segment.at);
         self.unplanned += u32::from(!planned);
         self.first_claim.get_or_insert(segment.time);
         self.content.truncate(segment.at);
@@ -206,6 +209,15 @@ impl Log {
             None => 0,
         }
     }
+    /// As [`Log::fruitless_after`], with those that were handed over counted like any other.
+    #[must_use]
+    pub fn barren_after(&self, at: u32) -> u32 {
+        match self.bases.last() {
+            Some(last) if at > last.at => 0,
+            Some(_) => self.barren + 1,
+            None => 0,
+        }
+    }
     /// Claims in all, those right behind a `release` not counted.
     #[must_use]
     pub fn unplanned(&self) -> u32 {
@@ -231,6 +243,17 @@ mod tests {
         );
         assert!(log.stop() && log.end().is_some());
         assert_eq!(log.apply(7, &beat(1, 5)), Err(LogFault::AfterEnd));
+    }
+
+    #[test]
+    fn hand_overs_that_bring_nothing_are_counted_apart() {
+        let mut log = Log::default();
+        let release = |claim, at| segment(Kind::Release, claim, at, "");
+        let all = [claim(0, 0), release(0, 0), claim(1, 0), release(1, 0), claim(2, 0), text(2, 0, "a"), release(2, 1)];
+        for (seq, s) in all.iter().enumerate() {
+            log.apply(seq as u64, s).unwrap();
+        }
+        assert_eq!((log.fruitless(), log.barren_after(0), log.barren_after(1)), (0, 3, 0));
     }
 
     #[test]

@@ -32,6 +32,8 @@ const HAND_ON: Duration = Duration::from_secs(2);
 const HELD: Duration = Duration::from_secs(2);
 /// Claims in a row whose content the next one drops.
 pub(super) const FRUITLESS: u32 = 3;
+/// The same where hand-overs count too: a runner whose life is too short for a first token is not tried for ever.
+pub(super) const BARREN: u32 = 20;
 /// Claims in all, planned ones not counted.
 pub(super) const CLAIMS: u32 = 50;
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     Host, Start, Turns,
     log::Log,
-    runner::{CLAIMS, FRUITLESS},
+    runner::{BARREN, CLAIMS, FRUITLESS},
     watch::{JITTER, Lease, Watch},
 };
 use crate::{
@@ -161,7 +161,7 @@ impl Turns {
         // One that has to fit a schema begins anew.
         let anew = prompt.as_ref().is_some_and(|p| p.shape.is_some());
         let mut at = if anew { 0 } else { log.content().resume_at() };
-        if prompt.is_some() && log.fruitless_after(at) >= FRUITLESS {
+        if prompt.is_some() && (log.fruitless_after(at) >= FRUITLESS || log.barren_after(at) >= BARREN) {
             (ended, prompt) = (Some(interrupted()), None);
         }
         if prompt.is_none() {

@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     Silent,
     /// Applied; the answer never comes.
     Lost,
+    /// The connection closes; applied all the same, right after the next read that is answered.
+    Late,
 }
 
 /// Decides about a call by its operation, such as `PutItem`, and its body.
@@ -36,6 +38,7 @@ struct Shared {
     engine: String,
     http: reqwest::Client,
     decide: Mutex<Decide>,
+    late: Mutex<Vec<(HeaderMap, Bytes)>>,
 }
 
 /// It lives as long as the test's runtime.
@@ -51,7 +54,8 @@ impl BadStore {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let decide: Decide = Box::new(|_, _| Fate::Fine);
-        let shared = Arc::new(Shared { engine: engine.to_owned(), http, decide: Mutex::new(decide) });
+        let shared =
+            Arc::new(Shared { engine: engine.to_owned(), http, decide: Mutex::new(decide), late: Mutex::default() });
         let serving = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -91,6 +95,14 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
         let operation = target.rsplit('.').next().unwrap_or_default();
         let fate = (shared.decide.lock().unwrap())(operation, std::str::from_utf8(&body).unwrap_or_default());
         match fate {
+            Fate::Fine if operation == "GetItem" => {
+                let read = shared.forward(&head.headers, body).await;
+                let late = std::mem::take(&mut *shared.late.lock().unwrap());
+                for (headers, body) in late {
+                    shared.forward(&headers, body).await?;
+                }
+                read
+            }
             Fate::Fine => shared.forward(&head.headers, body).await,
             Fate::Refused(status, kind) => Ok(refusal(status, kind, "")),
             Fate::Conflict => {
@@ -98,6 +110,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
                 Ok(refusal(400, "TransactionCanceledException", reasons))
             }
             Fate::Closed => Err(closed()),
+            Fate::Late => {
+                shared.late.lock().unwrap().push((head.headers.clone(), body));
+                Err(closed())
+            }
             Fate::Silent => std::future::pending().await,
             Fate::Lost => {
                 shared.forward(&head.headers, body).await?;

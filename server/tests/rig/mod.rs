@@ -56,6 +56,8 @@ pub struct Rig {
     /// Most turns of one user at once.
     pub running: Option<u32>,
     pub caps: Caps,
+    /// No content from Claude for so long is a fault.
+    pub stall: Duration,
 }
 
 /// One "process".
@@ -98,6 +100,7 @@ impl Rig {
             max_tokens: 32_000,
             running: None,
             caps: Caps::default(),
+            stall: Duration::from_secs(3),
         };
         rig.server(true).store.init().await.unwrap();
         rig
@@ -129,11 +132,8 @@ impl Rig {
 
     /// With a queue of its own too.
     pub fn server_of(&self, claude: &str, store: Store, queue: Queue, config: TurnConfig) -> Server {
-        let claude = Claude::new(Config {
-            base_url: claude.to_owned(),
-            api_key: Some("sk-test".into()),
-            stall: Duration::from_secs(3),
-        });
+        let claude =
+            Claude::new(Config { base_url: claude.to_owned(), api_key: Some("sk-test".into()), stall: self.stall });
         let turns = Turns::new(store.clone(), claude.clone(), self.clock.clone(), queue.clone(), config);
         if let Some(budget) = Budget::new(store.clone(), self.clock.clone(), self.caps) {
             turns.set_budget(budget);

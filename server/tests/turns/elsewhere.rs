@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use app::domain::{Cursor, Outcome};
+use app::{
+    domain::{Cursor, Outcome, TurnEvent},
+    sse::Frame,
+};
+use futures::StreamExt;
 use server::{
     storage::{Store, StoreConfig},
     turn::TurnConfig,
@@ -148,4 +152,22 @@ async fn a_process_that_was_frozen_writes_nothing_more(rig: Rig) {
     assert_eq!(reader.text(), text);
     assert_eq!(server.turns.metrics().take().fenced, 1);
     frozen.shutdown_background();
+}
+
+/// A cursor of a claim that never was is taken back to the very beginning, also once all is stored.
+#[tokio::test]
+async fn a_claim_that_never_was_is_taken_back_to_nought() {
+    let rig = Rig::start().await;
+    let server = rig.server(true);
+    let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
+    let mut reader = Reader::default();
+    reader.read(server.of(user).send(new_chat(session, turn, "x\n/sim tokens=5 rate=0")).await.unwrap()).await;
+    let mut stream = server.of(user).follow(turn, Cursor::new(5, 10)).await.unwrap();
+    let mut told = Vec::new();
+    while let Some(frame) = stream.next().await {
+        told.push(frame.unwrap());
+    }
+    let rewound = TurnEvent::Rewind { to: Cursor::default() };
+    assert_eq!(told[1], Frame::Event { cursor: Some(Cursor::default()), event: rewound }, "{told:?}");
+    assert!(told.len() >= 4, "{told:?}");
 }

@@ -122,7 +122,9 @@ async fn walk(rig: &Rig, row: Row) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_the_table_has_its_outcome() {
-    let rig = Rig::start().await;
+    // Twelve rows at once on a busy machine are slow; that is not to be taken for a stall.
+    let mut rig = Rig::start().await;
+    rig.stall = Duration::from_secs(8);
     let rows = table();
     assert!(rows.len() > 40, "the table is read: {}", rows.len());
     // At once, because most of it is waiting.

@@ -70,7 +70,7 @@ async fn a_runner_hands_over_before_its_requests_deadline() {
     let rig = Rig::start().await;
     let server = rig.server_with(TurnConfig { resident: false, ..config(false) });
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
-    let host = || Host { until: Some(Instant::now() + Duration::from_millis(700)) };
+    let host = || Host { until: Some(Instant::now() + Duration::from_millis(700)), ..Host::default() };
     let of = |host| server.asked(user, None, host);
     let mut reader = Reader::default();
     reader.read(of(host()).send(new_chat(session, turn, "x\n/sim tokens=100 rate=50 vary")).await.unwrap()).await;
@@ -95,9 +95,12 @@ async fn a_process_that_ends_hands_its_turns_over() {
     let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
     let first = rig.server(false);
     let stream = first.of(user).send(new_chat(session, turn, "x\n/sim tokens=150 rate=100 vary")).await.unwrap();
-    let mut reader = Reader::default();
-    reader.read_until(stream, |r| r.shown.len() > 100).await;
+    let (mut reader, mut stream) = (Reader::default(), stream);
+    reader.read_more(&mut stream, |r| r.shown.len() > 100).await;
     first.turns.close().await;
+    // Whoever was there is told that the runner changes.
+    reader.read(stream).await;
+    assert_eq!((reader.releases, reader.end.is_none()), (1, true));
     // Who follows a process that ends is sent away, and nothing is claimed there any more.
     let mut late = Reader::default();
     late.read(first.of(user).follow(turn, Cursor::default()).await.unwrap()).await;

@@ -117,6 +117,35 @@ async fn whatever_calls_go_wrong_the_reply_is_whole() {
     }
 }
 
+/// A send whose write comes after its answer was given up: found standing by who sent it, it is run by them at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_comes_late_is_still_ones_own() {
+    let rig = Rig::dynamodb_local().await;
+    let (bad, server) = badly_stored(&rig).await;
+    let (user, session) = (rig.user(), rig.session());
+    let mut first = Reader::default();
+    let stream = send(&server, user, session, rig.turn(), "q\n/sim tokens=3 rate=0").await;
+    first.read(stream).await;
+    let sent = AtomicU64::new(0);
+    bad.set(move |called, _| match called {
+        // The first attempt's; the others, of the SDK and of ours, get nowhere till that one stands.
+        "TransactWriteItems" => match sent.fetch_add(1, Ordering::SeqCst) {
+            0 => Fate::Late,
+            1..6 => Fate::Closed,
+            _ => Fate::Fine,
+        },
+        _ => Fate::Fine,
+    });
+    let turn = rig.turn();
+    let mut reader = Reader::default();
+    let script = "vary tokens=30 rate=0 seed=9";
+    let again = crate::rig::request(session, turn, &format!("again\n/sim {script}"));
+    reader.read(server.of(user).send(again).await.unwrap()).await;
+    assert_eq!((reader.outcome(), splice(&reader.text(), 30)), (Outcome::Complete, 1));
+    let counted = server.turns.metrics().take();
+    assert_eq!((counted.takeovers, calls(&rig, script).await.len()), (0, 1));
+}
+
 /// The table is gone for a while: what comes is shown, and written once it is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_goes_on_while_the_store_is_gone() {
