@@ -206,5 +206,4 @@ class Table(unittest.TestCase):
     def test_it_is_guarded(self) -> None:
         made = transformed()["Resources"]["Table"]
         self.assertTrue(made["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
-        self.assertTrue(made["Properties"]["DeletionProtectionEnabled"])
         self.assertEqual(made["UpdateReplacePolicy"], "Retain")
