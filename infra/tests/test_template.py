@@ -159,6 +159,9 @@ class Way(unittest.TestCase):
         )
         self.assertTrue(template()["Parameters"]["OriginSecret"]["NoEcho"])
         self.assertEqual(origin["CustomOriginConfig"]["OriginReadTimeout"], 60)
+        # What the server believes of a request that brings the secret (server/src/http/front.rs).
+        passed = self.made["ViewerFunction"]["Properties"]["FunctionCode"]
+        self.assertEqual(re.findall(r"headers\['([^']+)'\]", passed), ["x-forwarded-host", "x-outlast-viewer"])
         default = config["DefaultCacheBehavior"]
         self.assertIs(default["Compress"], False)
         self.assertIn("POST", default["AllowedMethods"])
