@@ -105,7 +105,9 @@ def clients(region: str) -> Callable[[str], Any]:
     return lambda service: session.client(service, config=config)
 
 
-def collect(terminal: Terminal, args: argparse.Namespace, kept: dict[str, str], before: dict[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
+def collect(
+    terminal: Terminal, args: argparse.Namespace, kept: dict[str, str], before: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """What is to be written: the template's values, the secrets, and words that are shown once.
 
     Everything is asked for before anything is changed.
@@ -117,12 +119,16 @@ def collect(terminal: Terminal, args: argparse.Namespace, kept: dict[str, str], 
         wanted[vault.KEY] = settings.anthropic_key(key)
     elif vault.KEY not in kept:
         missing = "no Anthropic key; give --anthropic-key-file or ANTHROPIC_API_KEY"
-        wanted[vault.KEY] = answer(terminal, "Anthropic key (not shown): ", missing, settings.anthropic_key, secret=True)
+        wanted[vault.KEY] = answer(
+            terminal, "Anthropic key (not shown): ", missing, settings.anthropic_key, secret=True
+        )
 
     access = args.access or settings.env("OUTLAST_ACCESS") or before.get("Access")
     if access is None:
         question = "Who may chat? code (who has the access code) or open (whoever finds the address): "
-        access = answer(terminal, question, "neither a code nor open; give --access code or --access open", settings.access)
+        access = answer(
+            terminal, question, "neither a code nor open; give --access code or --access open", settings.access
+        )
     values["Access"] = settings.access(access)
 
     code = settings.from_file(args.access_code_file, "OUTLAST_ACCESS_CODE")
@@ -174,7 +180,11 @@ def deploy(terminal: Terminal, args: argparse.Namespace) -> None:
     account = client("sts").get_caller_identity()["Account"]
     cloudformation, ssm, s3 = client("cloudformation"), client("ssm"), client("s3")
     found = stack.describe(cloudformation, name)
-    alive = found if found and found["StackStatus"] not in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "ROLLBACK_FAILED") else None
+    alive = (
+        found
+        if found and found["StackStatus"] not in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "ROLLBACK_FAILED")
+        else None
+    )
     before = stack.parameters(alive) if alive else {}
     kept = vault.read(ssm, name)
     terminal.say(f"{'Updating' if alive else 'Deploying'} {name} in {region}, account {account}.")
@@ -236,7 +246,8 @@ def destroy(terminal: Terminal, args: argparse.Namespace) -> None:
         described = None
     terminal.say(f"This takes {name} in {region}, account {account}, away. Lost for good are:")
     if described:
-        terminal.say(f"  the table {table}: every chat, job, and the audit trail ({described.get('ItemCount', 0)} items at the last count)")
+        count = described.get("ItemCount", 0)
+        terminal.say(f"  the table {table}: every chat, job, and the audit trail ({count} items at the last count)")
         terminal.say("  (Amazon keeps a backup of it for 35 days, which only a person can restore)")
     if found:
         terminal.say("  the queue's messages, the log lines, the alarms and the address: a new deployment gets another")
@@ -268,7 +279,7 @@ def main(arguments: list[str], terminal: Terminal) -> int:
     except Refusal as refusal:
         fault = str(refusal)
     except NoCredentialsError:
-        fault = "no AWS credentials; run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        fault = "no AWS credentials; run `aws configure`, or set AWS_PROFILE, or an AWS_ACCESS_KEY_ID with its secret"
     except NoRegionError:
         fault = "no region; give --region or AWS_REGION"
     except ClientError as refused:

@@ -78,7 +78,8 @@ def table(units: dict, priced: dict) -> str:
 
     lines = [
         f"Dollars a month in {priced['region']}, prices as of {priced['checked']}; a turn is {units['turn']}, with"
-        f" {units['memory_mb']} MB of memory. Line by line after Amazon's monthly free allowances, those that do not end.",
+        f" {units['memory_mb']} MB of memory. Line by line after Amazon's monthly free allowances, those that do not"
+        " end.",
         "",
         "| | " + " | ".join(f"{turns:,} turns" for turns in MONTHS) + " |",
         "|---|" + "---:|" * len(MONTHS),
@@ -92,7 +93,8 @@ def table(units: dict, priced: dict) -> str:
     claude = dollars(prices, {name: used[many][name] / many for name in used[many]}, CLAUDE, False)
     lines += [
         "",
-        f"One turn, without allowances and in the long run: {one * 100:.4f} cents for AWS, {claude * 100:.2f} cents for Claude.",
+        f"One turn, without allowances and in the long run: {one * 100:.4f} cents for AWS, {claude * 100:.2f} cents for"
+        " Claude.",
         "",
         "What goes in, for a turn unless it says otherwise:",
         "",
@@ -102,11 +104,15 @@ def table(units: dict, priced: dict) -> str:
     rest = {name: units[name] for name in ("metrics", "turns_in_an_active_hour", "kept_months")}
     monthly = {f"{name}, a month": unit for name, unit in units["per_month"].items()}
     for name, unit in {**units["per_turn"], **monthly, **rest}.items():
-        lines.append(f"| {name.replace('_', ' ')} | {unit['value']:,} | {'yes' if unit['measured'] else 'estimated'} | {unit['why']} |")
+        measured = "yes" if unit["measured"] else "estimated"
+        lines.append(f"| {name.replace('_', ' ')} | {unit['value']:,} | {measured} | {unit['why']} |")
     lines += ["", "| price | USD | for | free each month | from |", "|---|---:|---|---:|---|"]
     for name, price in prices.items():
         amount = f"{price['per']:,} {price['unit']}"
-        lines.append(f"| {name.replace('_', ' ')} | {price['usd']:.10f}".rstrip("0").rstrip(".") + f" | {amount} | {price['free']:,} | {price['source']} |")
+        lines.append(
+            f"| {name.replace('_', ' ')} | {price['usd']:.10f}".rstrip("0").rstrip(".")
+            + f" | {amount} | {price['free']:,} | {price['source']} |"
+        )
     return "\n".join(lines)
 
 

@@ -26,13 +26,24 @@ def environment(requirements: Path) -> Path:
     python = venv / "bin/python"
     done = venv / ".complete"
     if not done.exists():
-        print(f"Set-up: a Python environment with the packages of {requirements.name} (once, about a minute)", flush=True)
+        print(
+            f"Set-up: a Python environment with the packages of {requirements.name} (once, about a minute)", flush=True
+        )
         shutil.rmtree(venv, ignore_errors=True)
         venv.parent.mkdir(parents=True, exist_ok=True)
         make = [sys.executable, "-m", "venv", str(venv)]
         if subprocess.run(make, capture_output=True, check=False).returncode != 0:
             raise SystemExit("error: Python's venv module is missing (Debian: apt-get install python3-venv)")
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)]
+        install = [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+            str(requirements),
+        ]
         if subprocess.run(install, check=False).returncode != 0:
             raise SystemExit("error: the packages could not be installed; what pip said stands above")
         done.touch()

@@ -34,7 +34,9 @@ class Refusal(Exception):
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="make deploy / make destroy", description="Outlast on AWS. What is not given is asked for.")
+    made = argparse.ArgumentParser(
+        prog="make deploy / make destroy", description="Outlast on AWS. What is not given is asked for."
+    )
     commands = made.add_subparsers(dest="command", required=True)
     both = argparse.ArgumentParser(add_help=False)
     both.add_argument("--name", help="the stack's name (OUTLAST_STACK; outlast)")
@@ -45,13 +47,17 @@ def parser() -> argparse.ArgumentParser:
     deploy.add_argument("--anthropic-key-file", type=Path, help="a file with the key (or ANTHROPIC_API_KEY)")
     deploy.add_argument("--access-code-file", type=Path, help="a file with the access code (or OUTLAST_ACCESS_CODE)")
     deploy.add_argument("--admin-password-file", type=Path, help="a file with the password (or OUTLAST_ADMIN_PASSWORD)")
-    deploy.add_argument("--rotate-secret", action="store_true", help="sign cookies with a new secret; the last one still verifies")
+    deploy.add_argument(
+        "--rotate-secret", action="store_true", help="sign cookies with a new secret; the last one still verifies"
+    )
     deploy.add_argument("--zip", type=Path, help="the artifact (dist/lambda/outlast.zip)")
     deploy.add_argument("--template", type=Path, help="the template (infra/template.yaml)")
     for flag, variable, parameter, what in OPTIONS:
         deploy.add_argument(flag, dest=parameter, help=f"{what} ({variable})")
     destroy = commands.add_parser("destroy", parents=[both], help="takes it away, with all that it holds")
-    destroy.add_argument("--yes", metavar="NAME", help="the stack's name once more, in place of the question (OUTLAST_DESTROY)")
+    destroy.add_argument(
+        "--yes", metavar="NAME", help="the stack's name once more, in place of the question (OUTLAST_DESTROY)"
+    )
     return made
 
 
@@ -81,7 +87,9 @@ def from_file(path: Path | None, variable: str) -> str | None:
 
 def name(text: str) -> str:
     if not NAME.fullmatch(text):
-        raise Refusal(f"{text!r} is no name for it; use 2 to 20 small letters, digits and -, such as outlast or chat-test")
+        raise Refusal(
+            f"{text!r} is no name for it; use 2 to 20 small letters, digits and -, such as outlast or chat-test"
+        )
     return text
 
 

@@ -16,13 +16,14 @@ POLL_SECONDS = 3.0
 KEPT = 3
 # Reasons that name only what else went wrong.
 ECHOES = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
+NO_ROOM = "give --reserved-concurrency none, or ask Amazon for a higher quota of concurrency"
 # What a reason holds, and what would do.
 HINTS = {
-    "UnreservedConcurrentExecution": "give --reserved-concurrency none, or ask Amazon for a higher quota of concurrency",
-    "ReservedConcurrentExecutions": "give --reserved-concurrency none, or ask Amazon for a higher quota of concurrency",
+    "UnreservedConcurrentExecution": NO_ROOM,
+    "ReservedConcurrentExecutions": NO_ROOM,
     "already exists": "something of that name is there that is not this stack's; give another --name",
-    "is not authorized to perform": "your AWS user lacks that permission; docs/deploy.md lists what it needs",
-    "layer:LambdaAdapterLayer": "that version of the adapter's layer is not in this region; give another --adapter-layer",
+    "is not authorized to perform": "your AWS user lacks that permission; docs/deploy.md lists them",
+    "layer:LambdaAdapterLayer": "that version of the adapter's layer is not in this region; give --adapter-layer",
 }
 
 
@@ -41,7 +42,9 @@ def make_bucket(s3: Any, bucket: str, region: str, say: Say) -> None:
     except ClientError as fault:
         if code(fault) not in ("404", "NoSuchBucket", "NotFound"):
             raise
-    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    where: dict[str, Any] = (
+        {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
     s3.create_bucket(Bucket=bucket, **where)
     # New buckets are private; this says so in so many words, and keeps it that way.
     closed = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
@@ -65,7 +68,9 @@ def upload(s3: Any, bucket: str, artifact: Path, say: Say) -> str:
 
 def prune(s3: Any, bucket: str, current: str) -> None:
     objects = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-    others = sorted((one for one in objects if one["Key"] != current), key=lambda one: one["LastModified"], reverse=True)
+    others = sorted(
+        (one for one in objects if one["Key"] != current), key=lambda one: one["LastModified"], reverse=True
+    )
     for old in others[KEPT - 1 :]:
         s3.delete_object(Bucket=bucket, Key=old["Key"])
 

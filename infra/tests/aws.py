@@ -60,7 +60,11 @@ def run(arguments: list[str], terminal: FakeTerminal, **environment: str) -> int
     if not ZIP.exists():
         ZIP.write_bytes(artifact())
         TEMPLATE.write_text(for_ministack())
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OUTLAST_", "ANTHROPIC_", "AWS_DEFAULT"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OUTLAST_", "ANTHROPIC_", "AWS_DEFAULT"))
+    }
     ours = {"AWS_ENDPOINT_URL": ministack(), "XDG_CONFIG_HOME": str(HOME), **environment}
     if arguments[0] == "deploy":
         if "--zip" not in arguments:

@@ -123,4 +123,6 @@ def ministack() -> str:
 
 
 def client(service: str, region: str = "eu-central-1") -> Any:
-    return boto3.client(service, endpoint_url=ministack(), region_name=region, config=Config(retries={"total_max_attempts": 1}))
+    return boto3.client(
+        service, endpoint_url=ministack(), region_name=region, config=Config(retries={"total_max_attempts": 1})
+    )

@@ -48,7 +48,9 @@ class Table(unittest.TestCase):
         alarms = sum(made["Type"] == "AWS::CloudWatch::Alarm" for made in resources)
         self.assertEqual(units["per_month"]["alarms"]["value"], alarms)
         self.assertEqual(units["memory_mb"], template()["Parameters"]["MemoryMb"]["Default"])
-        self.assertEqual(units["kept_months"]["value"], round(template()["Parameters"]["RetentionDays"]["Default"] / 30.4))
+        self.assertEqual(
+            units["kept_months"]["value"], round(template()["Parameters"]["RetentionDays"]["Default"] / 30.4)
+        )
         written = re.findall(r'\("[A-Z][A-Za-z]+", [A-Z]+, ', rust("report.rs"))
         self.assertEqual(units["metrics"]["value"], len(written))
         model = template()["Parameters"]["Model"]["Default"]

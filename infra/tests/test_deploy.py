@@ -76,7 +76,9 @@ class Asking(unittest.TestCase):
         self.assertEqual(secrets("asked"), kept)
 
     def test_a_bad_answer_is_asked_again(self) -> None:
-        person = FakeTerminal({**ALL, "Region": f"moon|{REGION}", "Most dollars": "0|plenty|5", "Who may chat": "me|open"})
+        person = FakeTerminal(
+            {**ALL, "Region": f"moon|{REGION}", "Most dollars": "0|plenty|5", "Who may chat": "me|open"}
+        )
         self.assertEqual(run(["deploy", "--name", "again"], person), 0, person.text())
         self.assertEqual(sum("Most dollars" in question for question in person.asked), 3)
         self.assertEqual(parameters("again")["Access"], "open")
@@ -98,7 +100,12 @@ class Refusing(unittest.TestCase):
 
     def test_without_a_code_or_a_cap_nothing_is_made(self) -> None:
         base = ["deploy", "--name", "refused", "--region", REGION]
-        whole = {"ANTHROPIC_API_KEY": KEY, "OUTLAST_ACCESS": "code", "OUTLAST_ACCESS_CODE": CODE, "OUTLAST_DAILY_USD": "5"}
+        whole = {
+            "ANTHROPIC_API_KEY": KEY,
+            "OUTLAST_ACCESS": "code",
+            "OUTLAST_ACCESS_CODE": CODE,
+            "OUTLAST_DAILY_USD": "5",
+        }
         for missing, said in {
             "ANTHROPIC_API_KEY": "no Anthropic key",
             "OUTLAST_ACCESS": "neither a code nor open",
@@ -114,7 +121,12 @@ class Refusing(unittest.TestCase):
 
     def test_bad_values(self) -> None:
         base = ["deploy", "--region", REGION, "--name"]
-        given = {"ANTHROPIC_API_KEY": KEY, "OUTLAST_ACCESS": "code", "OUTLAST_ACCESS_CODE": CODE, "OUTLAST_DAILY_USD": "5"}
+        given = {
+            "ANTHROPIC_API_KEY": KEY,
+            "OUTLAST_ACCESS": "code",
+            "OUTLAST_ACCESS_CODE": CODE,
+            "OUTLAST_DAILY_USD": "5",
+        }
         self.assertIn("is no name", self.refused([*base, "Outlast!"], **given))
         self.assertIn("is no cap", self.refused([*base, "bad"], **{**given, "OUTLAST_DAILY_USD": "0"}))
         self.assertIn("8 characters", self.refused([*base, "bad"], **{**given, "OUTLAST_ACCESS_CODE": "short"}))
@@ -128,11 +140,15 @@ class Refusing(unittest.TestCase):
         self.assertIn("no region", self.refused(["deploy", "--name", "nowhere"]))
 
     def test_without_an_artifact(self) -> None:
-        self.assertIn("make lambda", self.refused(["deploy", "--region", REGION, "--name", "none", "--zip", "/nowhere"]))
+        self.assertIn(
+            "make lambda", self.refused(["deploy", "--region", REGION, "--name", "none", "--zip", "/nowhere"])
+        )
 
     def test_without_credentials(self) -> None:
         # Nothing in the environment, and no file: as on a machine where nobody has signed in.
-        said = self.refused(["deploy", "--region", REGION, "--name", "none"], AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+        said = self.refused(
+            ["deploy", "--region", REGION, "--name", "none"], AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY=""
+        )
         self.assertIn("no AWS credentials", said)
 
     def test_without_permission(self) -> None:
@@ -166,7 +182,10 @@ class Refusing(unittest.TestCase):
         def event(name: str, reason: str) -> dict[str, str]:
             return {"LogicalResourceId": name, "ResourceType": "AWS::X::Y", "ResourceStatusReason": reason}
 
-        echoes = [event("Other", "Resource creation cancelled"), event("Function", "Specified ReservedConcurrentExecutions\nfor function decreases")]
+        echoes = [
+            event("Other", "Resource creation cancelled"),
+            event("Function", "Specified ReservedConcurrentExecutions\nfor function decreases"),
+        ]
         said = stack.cause([*echoes, event("Stack", "The following resource(s) failed to create")])
         self.assertTrue(said.startswith("Function (AWS::X::Y): Specified ReservedConcurrentExecutions for"), said)
         self.assertIn("--reserved-concurrency none", said)

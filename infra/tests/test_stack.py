@@ -30,7 +30,11 @@ def binary() -> Path | None:
 def shape(table: dict[str, Any]) -> dict[str, Any]:
     """What two tables of the same shape have in common."""
     indexes = {
-        index["IndexName"]: (index["KeySchema"], index["Projection"]["ProjectionType"], sorted(index["Projection"].get("NonKeyAttributes", [])))
+        index["IndexName"]: (
+            index["KeySchema"],
+            index["Projection"]["ProjectionType"],
+            sorted(index["Projection"].get("NonKeyAttributes", [])),
+        )
         for index in table["GlobalSecondaryIndexes"]
     }
     attributes = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
@@ -43,6 +47,8 @@ def shape(table: dict[str, Any]) -> dict[str, Any]:
 
 
 class Stack(unittest.TestCase):
+    outputs: dict[str, str]
+
     @classmethod
     def setUpClass(cls) -> None:
         cls.outputs = deployed(NAME)
@@ -60,13 +66,20 @@ class Stack(unittest.TestCase):
         outlast = binary()
         if outlast is None:
             self.skipTest("there is no dist/outlast")
-        environment = {**self.server_environment(), "OUTLAST_TABLE": "by-init", "OUTLAST_QUEUE_URL": f"{ministack()}/000000000000/by-init"}
+        environment = {
+            **self.server_environment(),
+            "OUTLAST_TABLE": "by-init",
+            "OUTLAST_QUEUE_URL": f"{ministack()}/000000000000/by-init",
+        }
         subprocess.run([str(outlast), "init"], env=environment, check=True, capture_output=True, timeout=120)
         dynamodb = client("dynamodb")
         ours, theirs = (dynamodb.describe_table(TableName=name)["Table"] for name in (self.outputs["Table"], "by-init"))
         self.assertEqual(shape(ours), shape(theirs))
         sqs = client("sqs")
-        policies = [self.attributes(sqs, url)["RedrivePolicy"] for url in (self.outputs["QueueUrl"], f"{ministack()}/000000000000/by-init")]
+        policies = [
+            self.attributes(sqs, url)["RedrivePolicy"]
+            for url in (self.outputs["QueueUrl"], f"{ministack()}/000000000000/by-init")
+        ]
         counts = {int(json.loads(policy)["maxReceiveCount"]) for policy in policies}
         self.assertEqual(counts, {5})
 
@@ -98,7 +111,9 @@ class Stack(unittest.TestCase):
     def test_the_function(self) -> None:
         function = client("lambda").get_function_configuration(FunctionName=NAME)
         self.assertEqual(function["Runtime"], "provided.al2023")
-        self.assertEqual((function["Architectures"], function["Timeout"], function["MemorySize"]), (["arm64"], 900, 256))
+        self.assertEqual(
+            (function["Architectures"], function["Timeout"], function["MemorySize"]), (["arm64"], 900, 256)
+        )
         environment = self.environment()
         self.assertEqual(environment["OUTLAST_TABLE"], self.outputs["Table"])
         self.assertEqual(environment["OUTLAST_QUEUE_URL"], self.outputs["QueueUrl"])
@@ -111,7 +126,11 @@ class Stack(unittest.TestCase):
 
     def server_environment(self) -> dict[str, str]:
         """The function's own, where its services are here and Claude is the simulator."""
-        ours = {name: value for name, value in self.environment().items() if name.startswith("OUTLAST_") and name != "OUTLAST_SECRETS_PATH"}
+        ours = {
+            name: value
+            for name, value in self.environment().items()
+            if name.startswith("OUTLAST_") and name != "OUTLAST_SECRETS_PATH"
+        }
         return {
             **ours,
             "PATH": os.environ["PATH"],
@@ -132,7 +151,9 @@ class Stack(unittest.TestCase):
         data = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, data)
         environment = {**self.server_environment(), "OUTLAST_DATA_DIR": data}
-        server = subprocess.Popen([str(outlast), "serve"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        server = subprocess.Popen(
+            [str(outlast), "serve"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         self.addCleanup(server.wait, 30)
         self.addCleanup(server.terminate)
         assert server.stdout
@@ -157,8 +178,13 @@ class Stack(unittest.TestCase):
             with browser.open(f"{at[0]}{path}", data, timeout=60) as answer:
                 return answer.read().decode()
 
-        stream = post("/api/chat/send", session_id=SESSION, turn_id=TURN, new="true", text="Hello\n/sim tokens=20 rate=0 seed=1")
-        shown = "".join(json.loads(data)["text"] for data in re.findall(r"^event: text\n(?:id: .*\n)?data: (.*)$", stream, re.MULTILINE))
+        stream = post(
+            "/api/chat/send", session_id=SESSION, turn_id=TURN, new="true", text="Hello\n/sim tokens=20 rate=0 seed=1"
+        )
+        shown = "".join(
+            json.loads(data)["text"]
+            for data in re.findall(r"^event: text\n(?:id: .*\n)?data: (.*)$", stream, re.MULTILINE)
+        )
         self.assertIn("event: end", stream)
         self.assertTrue(shown)
         with browser.open(f"{at[0]}/api/sessions/get?session_id={SESSION}", timeout=60) as answer:

@@ -74,7 +74,9 @@ class Way(unittest.TestCase):
         self.assertEqual((url["AuthType"], url["InvokeMode"]), ("NONE", "RESPONSE_STREAM"))
 
     def test_one_message_at_a_time_from_both_queues(self) -> None:
-        sources = [made["Properties"] for made in self.made.values() if made["Type"] == "AWS::Lambda::EventSourceMapping"]
+        sources = [
+            made["Properties"] for made in self.made.values() if made["Type"] == "AWS::Lambda::EventSourceMapping"
+        ]
         of = {source["EventSourceArn"]["Fn::GetAtt"][0]: source for source in sources}
         self.assertEqual(set(of), {"Queue", "DeadLetters"})
         for source in of.values():
@@ -125,7 +127,9 @@ class Way(unittest.TestCase):
 
     def test_alarms_can_be_turned_off_and_are_explained(self) -> None:
         runbook = (INFRA.parent / "docs/runbook.md").read_text()
-        alarms = {name: made["Properties"] for name, made in self.made.items() if made["Type"] == "AWS::CloudWatch::Alarm"}
+        alarms = {
+            name: made["Properties"] for name, made in self.made.items() if made["Type"] == "AWS::CloudWatch::Alarm"
+        }
         self.assertEqual(len(alarms), 5)
         for name, alarm in alarms.items():
             self.assertEqual(alarm["TreatMissingData"], "notBreaching", name)
