@@ -15,6 +15,7 @@ from support import artifact, client, for_ministack, ministack
 # There it is over in an instant.
 stack.POLL_SECONDS = 0.02
 
+CODE = "four words made up"
 FOLDER = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 HOME = Path(FOLDER)
@@ -80,7 +81,7 @@ def deployed(name: str) -> dict[str, str]:
     """A stack of that name; its outputs."""
     terminal = FakeTerminal()
     arguments = ["deploy", "--name", name, "--region", "eu-central-1", "--access", "code", "--daily-usd", "5"]
-    status = run(arguments, terminal, ANTHROPIC_API_KEY="sk-ant-check", OUTLAST_ACCESS_CODE="four words made up")
+    status = run(arguments, terminal, ANTHROPIC_API_KEY="sk-ant-check", OUTLAST_ACCESS_CODE=CODE)
     assert status == 0, terminal.text()
     found = stack.describe(client("cloudformation"), name)
     assert found

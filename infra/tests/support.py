@@ -82,7 +82,7 @@ def artifact() -> bytes:
     return made.getvalue()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -94,7 +94,7 @@ def ministack() -> str:
     program = Path(os.environ.get("OUTLAST_MINISTACK", ROOT / ".tools/ministack"))
     if not program.exists():
         raise RuntimeError(f"no ministack at {program}: run `make test`, or set OUTLAST_MINISTACK to it")
-    port = _free_port()
+    port = free_port()
     log = tempfile.TemporaryFile()
     env = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"}
     child = subprocess.Popen([str(program)], env=env, stdout=log, stderr=log)

@@ -12,13 +12,12 @@ import cli
 import settings
 import stack
 import vault
-from aws import FakeTerminal, run
+from aws import CODE, FakeTerminal, run
 from botocore.exceptions import ClientError
 from support import INFRA, NOT_IN_MINISTACK, client, template, transformed
 
 REGION = "eu-central-1"
 KEY = "sk-ant-api03-check"
-CODE = "four words made up"
 ALL = {
     "Region": REGION,
     "Anthropic key": KEY,
@@ -224,6 +223,11 @@ class Changing(unittest.TestCase):
         self.assertEqual(second.split(",")[1:], [first[vault.SIGNING]])
         self.deploy("--rotate-secret")
         self.assertEqual(secrets(self.NAME)[vault.SIGNING].split(",")[1:], second.split(",")[:1])
+
+        # Without the adapter there is no layer.
+        self.deploy("--adapter-layer", "0")
+        function = client("lambda").get_function_configuration(FunctionName=self.NAME)
+        self.assertEqual(function.get("Layers", []), [])
 
         # CloudFront has its secret, the same on both sides, and loses it.
         told = self.deploy("--cloudfront", "yes")

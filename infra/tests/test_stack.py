@@ -3,18 +3,20 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
+import time
 import unittest
+import urllib.error
 import urllib.parse
 import urllib.request
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
-from aws import deployed
-from support import ROOT, client, ministack
+import vault
+from aws import CODE, deployed
+from support import ROOT, client, free_port, ministack, variables
 
 NAME = "stack-checks"
 # Ids as a browser makes them.
@@ -114,6 +116,8 @@ class Stack(unittest.TestCase):
         self.assertEqual(
             (function["Architectures"], function["Timeout"], function["MemorySize"]), (["arm64"], 900, 256)
         )
+        (layer,) = function["Layers"]
+        self.assertRegex(layer["Arn"], r":eu-central-1:753240598075:layer:LambdaAdapterLayerArm64:\d+$")
         environment = self.environment()
         self.assertEqual(environment["OUTLAST_TABLE"], self.outputs["Table"])
         self.assertEqual(environment["OUTLAST_QUEUE_URL"], self.outputs["QueueUrl"])
@@ -125,69 +129,79 @@ class Stack(unittest.TestCase):
         self.assertEqual((url["AuthType"], url["InvokeMode"]), ("NONE", "RESPONSE_STREAM"))
 
     def server_environment(self) -> dict[str, str]:
-        """The function's own, where its services are here and Claude is the simulator."""
-        ours = {
-            name: value
-            for name, value in self.environment().items()
-            if name.startswith("OUTLAST_") and name != "OUTLAST_SECRETS_PATH"
-        }
+        """The function's own, with its services here."""
+        ours = {name: value for name, value in self.environment().items() if name.startswith("OUTLAST_")}
+        if "OUTLAST_SECRETS_PATH" not in variables():
+            # What a server does itself that reads them from SSM.
+            del ours["OUTLAST_SECRETS_PATH"]
+            ours |= vault.read(client("ssm"), NAME)
         return {
             **ours,
             "PATH": os.environ["PATH"],
-            "OUTLAST_ACCESS": "open",
-            "OUTLAST_LOG": "text",
             "AWS_ENDPOINT_URL": ministack(),
             "AWS_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "OUTLAST_ADDR": "127.0.0.1:0",
             "OUTLAST_SITE": os.environ.get("OUTLAST_SITE", ""),
         }
 
+    def start(self, url: str, *command: str, **environment: str) -> None:
+        """Starts a program, and waits until it answers there."""
+        log = tempfile.TemporaryFile()
+        self.addCleanup(log.close)
+        child = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.addCleanup(child.wait, 30)
+        self.addCleanup(child.terminate)
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                return
+            except urllib.error.HTTPError as answer:
+                answer.close()
+                return
+            except OSError:
+                if child.poll() is not None:
+                    log.seek(0)
+                    self.fail(f"{command}: {log.read().decode()}")
+                time.sleep(0.02)
+
     def test_the_server_runs_on_it(self) -> None:
+        """With the secrets that were typed: it asks for the code, chats, and stores in the stack's table."""
         outlast = binary()
         if outlast is None:
             self.skipTest("there is no dist/outlast")
-        data = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, data)
-        environment = {**self.server_environment(), "OUTLAST_DATA_DIR": data}
-        server = subprocess.Popen(
-            [str(outlast), "serve"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        claude, site = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self.start(
+            claude, str(outlast), "simulate", "--addr", claude.removeprefix("http://"), **self.server_environment()
         )
-        self.addCleanup(server.wait, 30)
-        self.addCleanup(server.terminate)
-        assert server.stdout
-        self.addCleanup(server.stdout.close)
-        said = []
-        for line in server.stdout:
-            said.append(line)
-            if at := re.search(r"http://127\.0\.0\.1:\d+", re.sub(r"\x1b\[[0-9;]*m", "", line)):
-                # The simulator has an address too.
-                try:
-                    with urllib.request.urlopen(f"{at[0]}/healthz", timeout=5) as answer:
-                        if answer.read() == b"ok":
-                            break
-                except OSError:
-                    continue
-        else:
-            self.fail("the server did not start: " + "".join(said))
+        environment = {
+            **self.server_environment(),
+            "ANTHROPIC_BASE_URL": claude,
+            "OUTLAST_ADDR": site.removeprefix("http://"),
+        }
+        self.start(f"{site}/healthz", str(outlast), "serve", **environment)
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
 
         def post(path: str, **form: str) -> str:
             data = urllib.parse.urlencode(form).encode()
-            with browser.open(f"{at[0]}{path}", data, timeout=60) as answer:
+            with browser.open(f"{site}{path}", data, timeout=60) as answer:
                 return answer.read().decode()
 
-        stream = post(
-            "/api/chat/send", session_id=SESSION, turn_id=TURN, new="true", text="Hello\n/sim tokens=20 rate=0 seed=1"
-        )
-        shown = "".join(
-            json.loads(data)["text"]
-            for data in re.findall(r"^event: text\n(?:id: .*\n)?data: (.*)$", stream, re.MULTILINE)
-        )
+        def send() -> str:
+            text = "Hello\n/sim tokens=20 rate=0 seed=1"
+            return post("/api/chat/send", session_id=SESSION, turn_id=TURN, new="true", text=text)
+
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            send()
+        self.assertEqual(refused.exception.code, 401)
+        refused.exception.close()
+        post("/sign-in", secret=CODE)
+        stream = send()
+        events = re.findall(r"^event: text\n(?:id: .*\n)?data: (.*)$", stream, re.MULTILINE)
+        shown = "".join(json.loads(data)["text"] for data in events)
         self.assertIn("event: end", stream)
         self.assertTrue(shown)
-        with browser.open(f"{at[0]}/api/sessions/get?session_id={SESSION}", timeout=60) as answer:
+        with browser.open(f"{site}/api/sessions/get?session_id={SESSION}", timeout=60) as answer:
             messages = json.load(answer)["messages"]
         self.assertEqual([message["text"] for message in messages][-1], shown)
         stored = client("dynamodb").query(
