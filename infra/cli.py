@@ -180,14 +180,11 @@ def deploy(terminal: Terminal, args: argparse.Namespace) -> None:
     account = client("sts").get_caller_identity()["Account"]
     cloudformation, ssm, s3 = client("cloudformation"), client("ssm"), client("s3")
     found = stack.describe(cloudformation, name)
-    alive = (
-        found
-        if found and found["StackStatus"] not in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "ROLLBACK_FAILED")
-        else None
-    )
-    before = stack.parameters(alive) if alive else {}
+    if found and not stack.alive(found):
+        found = None
+    before = stack.parameters(found) if found else {}
     kept = vault.read(ssm, name)
-    terminal.say(f"{'Updating' if alive else 'Deploying'} {name} in {region}, account {account}.")
+    terminal.say(f"{'Updating' if found else 'Deploying'} {name} in {region}, account {account}.")
     values, wanted, once = collect(terminal, args, kept, before)
 
     for variable, value in wanted.items():

@@ -22,7 +22,12 @@ OPTIONS = [
     ("--domain", "OUTLAST_DOMAIN", "DomainName", "with CloudFront: a domain of your own, or none"),
     ("--certificate", "OUTLAST_CERTIFICATE", "CertificateArn", "its certificate in ACM in us-east-1, or none"),
     ("--hosted-zone", "OUTLAST_HOSTED_ZONE", "HostedZoneId", "its zone in Route 53, or none"),
-    ("--adapter-layer", "OUTLAST_ADAPTER_LAYER", "AdapterLayerVersion", "version of the Lambda Web Adapter's layer, 0: none"),
+    (
+        "--adapter-layer",
+        "OUTLAST_ADAPTER_LAYER",
+        "AdapterLayerVersion",
+        "version of the Lambda Web Adapter's layer, 0: none",
+    ),
 ]
 NAME = re.compile(r"[a-z][a-z0-9-]{0,18}[a-z0-9]")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")

@@ -99,6 +99,11 @@ def describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
     return None if found["StackStatus"] == "DELETE_COMPLETE" else found
 
 
+def alive(found: dict[str, Any]) -> bool:
+    """Whether it is more than what a first attempt that failed has left behind."""
+    return found["StackStatus"] not in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
+
+
 def parameters(found: dict[str, Any]) -> dict[str, str]:
     return {one["ParameterKey"]: one.get("ParameterValue", "") for one in found.get("Parameters", [])}
 
@@ -164,7 +169,7 @@ def delete(cloudformation: Any, found: dict[str, Any], say: Say) -> None:
 def apply(cloudformation: Any, name: str, template: str, values: dict[str, str], say: Say) -> dict[str, Any]:
     """Makes or updates the stack by a change set; values that are not given stay as they are."""
     found = describe(cloudformation, name)
-    if found and found["StackStatus"] in ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "ROLLBACK_FAILED"):
+    if found and not alive(found):
         say("Clearing away what is left of an attempt that failed.")
         delete(cloudformation, found, lambda _: None)
         found = None
