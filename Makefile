@@ -2,7 +2,7 @@
 
 XTASK = cargo run --quiet --package xtask --
 
-.PHONY: help run dev build test model chaos fuzz bench setup deploy destroy clean rust
+.PHONY: help run dev build test model chaos fuzz bench setup clean rust
 
 help: ## Says what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -31,6 +31,7 @@ bench: rust ## Measures the figures of the README beside FastAPI and nginx, abou
 fuzz: rust ## Fuzzes what reads bytes from outside, a minute each, where `cargo +nightly fuzz` is
 	@$(XTASK) fuzz
 
+.PHONY: deploy destroy
 deploy: rust lambda ## Puts it on AWS or brings it up to date, asking for what it needs; see docs/deploy.md
 	@python3 infra/deploy.py deploy $(DEPLOY)
 
