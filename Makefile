@@ -34,6 +34,13 @@ bench: rust ## Measures the figures of the README beside FastAPI and nginx, abou
 fuzz: rust ## Fuzzes what reads bytes from outside, a minute each, where `cargo +nightly fuzz` is
 	@$(XTASK) fuzz
 
+.PHONY: deploy destroy
+deploy: rust lambda ## Puts it on AWS or brings it up to date, asking for what it needs; see docs/deploy.md
+	@python3 infra/deploy.py deploy $(DEPLOY)
+
+destroy: ## Takes it away from AWS with all that it holds, once you have typed its name
+	@python3 infra/deploy.py destroy $(DESTROY)
+
 setup: rust ## Only fetches what the tests need
 	@$(XTASK) setup
 

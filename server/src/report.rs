@@ -91,9 +91,11 @@ impl Reporter {
 
 const COUNT: &str = "Count";
 const MILLISECONDS: &str = "Milliseconds";
+/// CloudWatch knows no dollars.
+const NONE: &str = "None";
 
 /// All figures: name, unit, value.
-fn figures(counted: &Counted, now: Now) -> [(&'static str, &'static str, f64); 15] {
+fn figures(counted: &Counted, now: Now) -> [(&'static str, &'static str, f64); 16] {
     let count = |n: u64| n as f64;
     [
         ("LiveStreams", COUNT, count(now.followers)),
@@ -111,6 +113,7 @@ fn figures(counted: &Counted, now: Now) -> [(&'static str, &'static str, f64); 1
         ("AppendFaults", COUNT, count(counted.append_faults)),
         ("AppendMean", MILLISECONDS, millis(counted.append_us.checked_div(counted.appends).unwrap_or(0))),
         ("AppendSlowest", MILLISECONDS, millis(counted.append_us_max)),
+        ("SpentUsd", NONE, counted.spent as f64 / 1e6),
     ]
 }
 
@@ -122,7 +125,7 @@ fn millis(us: u64) -> f64 {
 fn emf(counted: &Counted, now: Now, at: Timestamp) -> Value {
     let figures = figures(counted, now);
     // How long nothing took is no figure.
-    let figures = figures.iter().filter(|(_, unit, _)| *unit == COUNT || counted.appends > 0);
+    let figures = figures.iter().filter(|(_, unit, _)| *unit != MILLISECONDS || counted.appends > 0);
     let metrics: Vec<Value> = figures.clone().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
     let mut line: Map<String, Value> = figures.map(|(name, _, value)| ((*name).to_owned(), json!(value))).collect();
     line.insert("message".to_owned(), json!("turns"));
@@ -152,6 +155,7 @@ mod tests {
             appends: 4,
             append_us: 10_000,
             append_us_max: 7_006,
+            spent: 12_500,
             ..Counted::default()
         }
     }
@@ -174,18 +178,19 @@ mod tests {
             }
             let figures = line.as_object().unwrap().len() - 2;
             assert_eq!(figures, names.len(), "no figure is unannounced");
-            assert_eq!(figures, if counted.appends > 0 { 15 } else { 13 });
+            assert_eq!(figures, if counted.appends > 0 { 16 } else { 14 });
         }
         let line = emf(&counted(), now, Timestamp::default());
         assert_eq!((&line["Claims"], &line["LiveStreams"]), (&json!(3.0), &json!(2.0)));
         assert_eq!((&line["AppendMean"], &line["AppendSlowest"]), (&json!(2.5), &json!(7.01)));
+        assert_eq!(line["SpentUsd"], 0.0125);
     }
 
     #[test]
     fn a_person_reads_what_is_not_nought() {
         assert_eq!(
             words(&counted(), Now { followers: 2, running: 0 }),
-            "turns: LiveStreams 2, Claims 3, Takeovers 1, SeamsExact 1, Appends 4, AppendMean 2.5 ms, AppendSlowest 7.01 ms"
+            "turns: LiveStreams 2, Claims 3, Takeovers 1, SeamsExact 1, Appends 4, AppendMean 2.5 ms, AppendSlowest 7.01 ms, SpentUsd 0.0125"
         );
         assert_eq!(words(&Counted::default(), Now::default()), "turns: all quiet");
     }

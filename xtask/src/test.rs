@@ -19,6 +19,7 @@ enum Stage {
     Rust,
     Build,
     Sdk,
+    Infra,
     Browser,
 }
 
@@ -28,6 +29,7 @@ const STAGES: &[(Stage, &str, &str)] = &[
     (Stage::Rust, "rust", "unit, property and integration tests; the first time about 5 minutes"),
     (Stage::Build, "build", "the bundle in release; the first time about 7 minutes"),
     (Stage::Sdk, "sdk", "the official SDKs against the simulator"),
+    (Stage::Infra, "infra", "the template, its policies and `make deploy` against a stand-in for AWS, about a minute"),
     (Stage::Browser, "browser", "the pages in Chromium, about 3 minutes"),
 ];
 
@@ -58,11 +60,12 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
     let mut total = Count::default();
     let mut lines = Vec::new();
     let mut broken: Vec<Stage> = Vec::new();
-    let tools = if chosen.iter().any(|(stage, ..)| matches!(stage, Stage::Rust | Stage::Sdk | Stage::Browser)) {
-        tools::wasm_target().and_then(|()| tools::prepare(&ws)).map(Some)
-    } else {
-        Ok(None)
-    };
+    let tools =
+        if chosen.iter().any(|(stage, ..)| matches!(stage, Stage::Rust | Stage::Sdk | Stage::Infra | Stage::Browser)) {
+            tools::wasm_target().and_then(|()| tools::prepare(&ws)).map(Some)
+        } else {
+            Ok(None)
+        };
     match tools {
         Err(e) => {
             eprintln!("error: {e}");
@@ -146,6 +149,11 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
                 let folder = ws.root.join("end2end/sdk");
                 count.add(counted(Command::new(program).arg(script).arg(simulator.url()).current_dir(folder))?);
             }
+        }
+        Stage::Infra => {
+            let mut command = Command::new(&tools()?.infra);
+            command.arg("infra/tests/run.py").env("OUTLAST_MINISTACK", &tools()?.ministack).current_dir(&ws.root);
+            count.add(counted(&mut command)?);
         }
         Stage::Browser => {
             // Only this run's pictures and logs.

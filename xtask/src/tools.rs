@@ -31,6 +31,10 @@ pub(crate) struct Tools {
     pub(crate) chromium: PathBuf,
     /// Python with the packages of `end2end/sdk/requirements.txt`.
     pub(crate) python: PathBuf,
+    /// Python with the packages of `infra/tests/requirements.txt`.
+    pub(crate) infra: PathBuf,
+    /// A stand-in for AWS: its program.
+    pub(crate) ministack: PathBuf,
 }
 
 /// Everything, for every stage.
@@ -49,17 +53,19 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
         dynamodb: dynamodb_local(ws)?,
         chromium: chromium()?,
         python: python(ws, "end2end/sdk/requirements.txt")?,
+        infra: python(ws, "infra/tests/requirements.txt")?,
+        ministack: ministack(ws)?,
     };
-    ministack(ws)?;
     node_modules(&ws.root.join("end2end"))?;
     node_modules(&ws.root.join("end2end/sdk"))?;
     Ok(tools)
 }
 
-/// A real SQS API, in an environment of its own: its packages are not the SDK check's.
-fn ministack(ws: &Workspace) -> Result<()> {
-    let python = python(ws, "server/tests/ministack.txt")?;
-    link(&python.with_file_name("ministack"), &ws.root.join(".tools/ministack"))
+/// The APIs of AWS, in an environment of its own: its packages are no other check's.
+fn ministack(ws: &Workspace) -> Result<PathBuf> {
+    let program = python(ws, "server/tests/ministack.txt")?.with_file_name("ministack");
+    link(&program, &ws.root.join(".tools/ministack"))?;
+    Ok(program)
 }
 
 /// The compiler's target for the browser: fetched by rustup if it is not there.

@@ -26,6 +26,7 @@ pub struct Metrics {
     append_faults: AtomicU64,
     append_us: AtomicU64,
     append_us_max: AtomicU64,
+    spent: AtomicU64,
     followers: AtomicU64,
 }
 
@@ -79,6 +80,8 @@ pub struct Counted {
     /// Microseconds over all acknowledged appends, and of the slowest.
     pub append_us: u64,
     pub append_us_max: u64,
+    /// Millionths of a dollar that turns cost which ended here, all their runners together.
+    pub spent: u64,
 }
 
 impl Metrics {
@@ -117,6 +120,10 @@ impl Metrics {
         self.append_faults.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn spent(&self, micros: u64) {
+        self.spent.fetch_add(micros, Relaxed);
+    }
+
     pub(super) fn followers(&self) -> u64 {
         self.followers.load(Relaxed)
     }
@@ -138,6 +145,7 @@ impl Metrics {
             append_faults: take(&self.append_faults),
             append_us: take(&self.append_us),
             append_us_max: take(&self.append_us_max),
+            spent: take(&self.spent),
         }
     }
 }

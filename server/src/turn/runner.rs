@@ -150,8 +150,10 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
     }
     match done {
         Done::Ended => {
+            let cost = run.cost();
+            turns.inner.metrics.spent(cost);
             if let Some(budget) = turns.budget() {
-                budget.over(turn.id, turn.owner, run.cost()).await;
+                budget.over(turn.id, turn.owner, cost).await;
             }
             let log = std::mem::take(&mut run.log);
             compact::until_done(turns, live, &log).await;

@@ -247,8 +247,10 @@ impl Turns {
                 }
                 Ok(_) => {
                     let _ = log.apply(seq, &segment);
+                    let cost = prices::micros(&turn.model, &usage);
+                    self.inner.metrics.spent(cost);
                     if let Some(budget) = self.budget() {
-                        budget.over(turn.id, turn.owner, prices::micros(&turn.model, &usage)).await;
+                        budget.over(turn.id, turn.owner, cost).await;
                     }
                     self.compact(turn, log).await?;
                     return Ok(());

@@ -67,6 +67,21 @@ async fn a_spent_budget_refuses_the_next_turn_and_says_when_there_is_one() {
 }
 
 #[tokio::test]
+async fn what_turns_cost_is_counted_once_and_without_a_cap_too() {
+    let rig = Rig::start().await;
+    let server = rig.server(true);
+    let user = rig.user();
+    for script in ["tokens=40 rate=0 seed=1", "tokens=40 rate=0 seed=1 times=1 fault=reset@20"] {
+        let before = spent(&rig, &server, user).await;
+        server.turns.metrics().take();
+        say(&rig, &server, user, script).await;
+        let cost = spent(&rig, &server, user).await - before;
+        assert!(cost > 0);
+        assert_eq!(server.turns.metrics().take().spent, cost, "{script}");
+    }
+}
+
+#[tokio::test]
 async fn a_reply_stops_where_the_budget_is_spent_and_what_was_written_is_kept() {
     let mut rig = Rig::start().await;
     rig.caps = Caps { all: Some(2000), user: None };
