@@ -58,6 +58,7 @@ pub struct Log {
     first_content: Option<Timestamp>,
     fruitless: u32,
     unplanned: u32,
+    misfits: u32,
     signs: u64,
 }
 
@@ -97,8 +98,13 @@ impl Log {
             return Err(LogFault::Offset);
         }
         let planned = self.released();
-        // The previous claim was fruitless if this one keeps nothing that it wrote.
-        self.fruitless = self.fruitless_after(segment.at);
+        // The previous claim was fruitless if this one keeps nothing that it wrote; but for one whose reply was whole
+        // and did not fit: those have a limit of their own.
+        if segment.misfit {
+            self.misfits += 1;
+        } else {
+            self.fruitless = self.fruitless_after(segment.at);
+        }
         self.unplanned += u32::from(!planned);
         self.first_claim.get_or_insert(segment.time);
         self.content.truncate(segment.at);
@@ -206,6 +212,11 @@ impl Log {
             None => 0,
         }
     }
+    /// Claims that a runner made over itself because the reply did not fit its schema.
+    #[must_use]
+    pub fn misfits(&self) -> u32 {
+        self.misfits
+    }
     /// Claims in all, those right behind a `release` not counted.
     #[must_use]
     pub fn unplanned(&self) -> u32 {
@@ -251,6 +262,17 @@ mod tests {
             assert_eq!(log.apply(seq, &segment), Err(fault));
             assert_eq!(log, before);
         }
+    }
+
+    #[test]
+    fn misfits_are_counted_apart_from_faults() {
+        let misfit = |n| Segment { misfit: true, ..claim(n, 0) };
+        let mut log = Log::default();
+        for (seq, s) in [claim(0, 0), text(0, 0, "a"), misfit(1), claim(2, 0), misfit(3)].iter().enumerate() {
+            log.apply(seq as u64, s).unwrap();
+        }
+        assert_eq!((log.misfits(), log.fruitless(), log.unplanned()), (2, 1, 4));
+        assert_eq!(log.fruitless_after(0), 2);
     }
 
     #[test]
