@@ -18,7 +18,6 @@ use tokio::time::timeout;
 use super::{Jobs, JobsConfig};
 use crate::{
     config::Secret,
-    queue::Note,
     storage::{JobItem, StoreError},
 };
 
@@ -40,7 +39,7 @@ const PAUSES: [Duration; 7] = [
 /// Sends webhooks.
 #[derive(Clone)]
 pub struct Hooks {
-    secret: Secret,
+    secret: Option<Secret>,
     private: bool,
 }
 
@@ -60,6 +59,10 @@ impl Hooks {
     /// # Errors
     /// A sentence for the person who gave it.
     pub fn check(&self, address: &str) -> Result<(), String> {
+        if self.secret.is_none() {
+            // Nobody could tell it from anybody else's.
+            return Err("This server sends no webhooks: OUTLAST_WEBHOOK_SECRET is not set.".to_owned());
+        }
         self.parse(address).map(|_| ())
     }
 
@@ -109,12 +112,13 @@ impl Hooks {
             .build()
             .map_err(|e| e.to_string())?;
         let seconds = now.seconds().to_string();
+        let signature = self.sign(&seconds, body).ok_or("there is no secret to sign it with")?;
         let answer = client
             .post(url)
             .header("content-type", "application/json")
             .header("outlast-job", id.to_string())
             .header("outlast-timestamp", &seconds)
-            .header("outlast-signature", format!("v1={}", self.sign(&seconds, body)))
+            .header("outlast-signature", format!("v1={signature}"))
             .body(body.to_owned())
             .send()
             .await
@@ -123,29 +127,39 @@ impl Hooks {
     }
 
     /// HMAC-SHA256 over `<timestamp>.<body>`, in hexadecimal.
-    fn sign(&self, seconds: &str, body: &str) -> String {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.secret.expose().as_bytes()) else { return String::new() };
+    fn sign(&self, seconds: &str, body: &str) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_ref()?.expose().as_bytes()).ok()?;
         mac.update(seconds.as_bytes());
         mac.update(b".");
         mac.update(body.as_bytes());
-        mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+        Some(mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect())
     }
 }
 
-impl Jobs {
-    /// What there is to do once one of a job's variants has ended.
-    pub(super) async fn finished(&self, id: JobId) -> Result<(), StoreError> {
-        match self.inner.store.job(id).await? {
-            Some(job) if job.pending && job.is_over() => self.tell(&job).await,
-            _ => Ok(()),
-        }
-    }
+/// What became of telling a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It was told, or given up, or somebody else is at it.
+    Done,
+    /// It did not take it: again after so long.
+    Again(Duration),
+    /// It is not time yet for another attempt: after so long.
+    Early(Duration),
+}
 
-    /// Tells a finished job's webhook, if it is time to; later again, if it did not take it.
-    pub(super) async fn tell(&self, job: &JobItem) -> Result<(), StoreError> {
-        let Some(address) = &job.webhook else { return self.inner.store.settle_job(job.id).await };
+impl Jobs {
+    /// Tells a finished job's webhook, if it is time to.
+    pub(super) async fn tell(&self, job: &JobItem) -> Result<Told, StoreError> {
+        let (Some(address), Some(open)) = (&job.webhook, job.open) else {
+            self.inner.store.settle_job(job).await?;
+            return Ok(Told::Done);
+        };
         let now = self.inner.clock.now();
-        let Some(tries) = self.inner.store.begin_webhook(job.id, now, &PAUSES).await? else { return Ok(()) };
+        if open.tries > 0 && open.next > now {
+            let left = Duration::from_millis(open.next.since(now));
+            return Ok(Told::Early(left.max(Duration::from_secs(1))));
+        }
+        let Some(tries) = self.inner.store.begin_webhook(job, now, &PAUSES).await? else { return Ok(Told::Done) };
         let (status, _) = self.status_of(job).await?;
         let body = serde_json::json!({
             "job_id": job.id, "status": status, "submitted_at": job.submitted_at, "finished_at": job.finished_at(),
@@ -153,19 +167,20 @@ impl Jobs {
         .to_string();
         let sent = timeout(ATTEMPT, self.inner.hooks.send(address, job.id, &body, now)).await;
         let fault = match sent {
-            Ok(Ok(())) => return self.inner.store.settle_job(job.id).await,
+            Ok(Ok(())) => {
+                self.inner.store.settle_job(job).await?;
+                return Ok(Told::Done);
+            }
             Ok(Err(fault)) => fault,
             Err(_) => "no answer in time".to_owned(),
         };
         let Some(pause) = PAUSES.get(tries as usize - 1) else {
             tracing::warn!(job = %job.id, tries, fault, "a webhook was given up");
-            return self.inner.store.settle_job(job.id).await;
+            self.inner.store.settle_job(job).await?;
+            return Ok(Told::Done);
         };
         tracing::info!(job = %job.id, tries, fault, "a webhook was not taken; it is tried again");
-        if let Err(error) = self.inner.queue.send(&[Note::Webhook(job.id)], *pause).await {
-            tracing::warn!(job = %job.id, %error, "the next attempt could not be queued; the sweeper makes it");
-        }
-        Ok(())
+        Ok(Told::Again(*pause))
     }
 }
 
@@ -216,7 +231,7 @@ mod tests {
     use super::*;
 
     fn hooks() -> Hooks {
-        Hooks { secret: Secret::new("k"), private: false }
+        Hooks { secret: Some(Secret::new("k")), private: false }
     }
 
     #[test]
@@ -256,6 +271,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn without_a_secret_there_are_none() {
+        let hooks = Hooks { secret: None, private: true };
+        assert!(hooks.check("https://example.com/").unwrap_err().contains("OUTLAST_WEBHOOK_SECRET"));
+    }
+
     #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_not_followed() {
         let id = JobId::from_parts(Timestamp::from_millis(1), 1);
@@ -265,9 +286,10 @@ mod tests {
 
     #[test]
     fn the_signature_is_over_time_and_body() {
-        let (a, b) = (hooks().sign("1", "{}"), hooks().sign("2", "{}"));
+        let sign = |seconds, body| hooks().sign(seconds, body).unwrap();
+        let (a, b) = (sign("1", "{}"), sign("2", "{}"));
         assert_eq!(a.len(), 64);
-        assert!(a != b && a != hooks().sign("1", "{ }"));
+        assert!(a != b && a != sign("1", "{ }"));
         // `printf '1.{}' | openssl dgst -sha256 -hmac k`
         assert_eq!(a, "3dd49b2593d0f9a349e9e71c4bde3e2b862c2be4003fe9b4ba81332029310158");
     }
