@@ -16,6 +16,15 @@ const VISIBILITY: Duration = Duration::from_secs(60);
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// After a fault of the queue.
 const PAUSE: Duration = Duration::from_secs(2);
+/// A message that could not be dealt with comes again after so long, by how often it was delivered: what is delivered
+/// five times is a dead letter, and the store may be away for minutes.
+const PAUSES: [Duration; 4] =
+    [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(300)];
+
+fn pause(deliveries: u32) -> Duration {
+    let at = deliveries.saturating_sub(1) as usize;
+    PAUSES.get(at).or(PAUSES.last()).copied().unwrap_or(PAUSE)
+}
 
 /// Deals with the messages of this process's own queue until `stop`.
 pub async fn local(jobs: Jobs, queue: Local, at_once: usize, stop: impl Future<Output = ()>) {
@@ -31,8 +40,9 @@ pub async fn local(jobs: Jobs, queue: Local, at_once: usize, stop: impl Future<O
         let (jobs, queue) = (jobs.clone(), queue.clone());
         tokio::spawn(async move {
             if jobs.handle(note, Host::default(), false).await == Handled::Again {
-                crate::queue::Queue::Local(queue).send(&[note], PAUSE).await.ok();
+                crate::queue::Queue::Local(queue.clone()).send(&[note], PAUSE).await.ok();
             }
+            queue.done(&note);
             drop(seat);
         });
     }
@@ -110,9 +120,22 @@ async fn deal(jobs: &Jobs, queue: &Sqs, dead: bool, message: Received) {
     };
     let told = match handled {
         Handled::Done => queue.delete(dead, &message).await,
-        Handled::Again => queue.keep(dead, &message, PAUSE).await,
+        Handled::Again => queue.keep(dead, &message, pause(message.deliveries)).await,
     };
     if let Err(error) = told {
         tracing::warn!(?note, %error, "the queue was not told; the message comes again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_away_for_minutes_buries_nothing() {
+        // The fifth delivery is the last.
+        let before_the_last: Duration = (1..=4).map(pause).sum();
+        assert!(before_the_last >= Duration::from_secs(5 * 60), "{before_the_last:?}");
+        assert!((1..5).is_sorted_by_key(pause) && pause(0) == pause(1) && pause(1_000) == pause(4));
     }
 }
