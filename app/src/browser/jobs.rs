@@ -130,7 +130,8 @@ async fn watch(page: Page, job: String, title: String) {
         }
         // Several that end together are one look.
         wake::pause(GATHER_MS).await;
-        if !ENDED.take() && !dom::is_visible() {
+        let ended = ENDED.take();
+        if !ended && !dom::is_visible() {
             continue;
         }
         let job = match fetch(&status).await {
@@ -143,6 +144,11 @@ async fn watch(page: Page, job: String, title: String) {
         };
         let Some(job) = job else {
             pause = (pause * 2).min(LONGEST_PAUSE_MS);
+            if ended {
+                // What has ended is still to be announced, hidden or not.
+                nap(pause).await;
+                ENDED.set(true);
+            }
             continue;
         };
         let variants = job.get("variants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

@@ -19,7 +19,7 @@ use super::{
     errors, forms,
     headers::{CspNonce, Policy},
     identify::Asker,
-    limits,
+    limits, pace,
     pages::PageRequest,
 };
 use crate::state::SharedState;
@@ -93,6 +93,7 @@ pub async fn submit(State(state): State<SharedState>, who: Who, req: Request) ->
         Err(error) => return errors::page(&error, &page.asker.request_id, &page.state.assets),
     };
     let given = |value: &str| Some(value.trim().to_owned()).filter(|v| !v.is_empty());
+    let paced = page.state.pace.take(pace::SUBMIT_JOB, page.asker.user, page.asker.address);
     let submit = SubmitRequest {
         job_id: draft.job_id,
         prompt: draft.prompt.clone(),
@@ -102,7 +103,11 @@ pub async fn submit(State(state): State<SharedState>, who: Who, req: Request) ->
         model: given(&draft.model),
         webhook: given(&draft.webhook),
     };
-    match page.backend().submit_job(submit).await {
+    let submitted = match paced {
+        Ok(()) => page.backend().submit_job(submit).await,
+        Err(refused) => Err(refused),
+    };
+    match submitted {
         Ok(submitted) => forms::see_other(&format!("/jobs/{}", submitted.job_id)),
         Err(error) => {
             let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);

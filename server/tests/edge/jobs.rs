@@ -8,7 +8,7 @@ use super::support::*;
 const HTML: &str =
     "<!DOCTYPE html><title>t</title><LINK rel=preconnect href=//evil.example><script>top.x=1</script><p>Hi";
 
-fn job_id(n: u128) -> JobId {
+pub(crate) fn job_id(n: u128) -> JobId {
     JobId::from_parts(Timestamp::from_millis(4), n)
 }
 
