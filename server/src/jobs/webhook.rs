@@ -102,12 +102,23 @@ impl Hooks {
         if !self.private && !found.iter().all(|a| is_public(a.ip())) {
             return Err("its name leads to a private address".to_owned());
         }
+        self.deliver(url, &host, &found, (id, body, now)).await
+    }
+
+    /// Delivers it to addresses that were checked, and to no other.
+    async fn deliver(
+        &self,
+        url: Url,
+        host: &str,
+        found: &[SocketAddr],
+        (id, body, now): (JobId, &str, Timestamp),
+    ) -> Result<(), String> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("outlast/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             // Whatever the name leads to by now: only what was checked is asked.
-            .resolve_to_addrs(&host, &found)
+            .resolve_to_addrs(host, found)
             .timeout(ATTEMPT)
             .build()
             .map_err(|e| e.to_string())?;
@@ -282,6 +293,36 @@ mod tests {
         let id = JobId::from_parts(Timestamp::from_millis(1), 1);
         let sent = hooks().send("https://localhost:1/", id, "{}", Timestamp::from_millis(1)).await;
         assert_eq!(sent, Err("its name leads to a private address".to_owned()));
+    }
+
+    /// Its name is not looked up a second time, when it may lead elsewhere: here it leads nowhere at all.
+    #[tokio::test]
+    async fn what_was_checked_is_what_is_asked() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let checked = listener.local_addr().unwrap();
+        let receiving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut got, mut part) = (Vec::new(), [0; 4096]);
+            while !got.ends_with(b"{}") {
+                let read = stream.read(&mut part).await.unwrap();
+                got.extend(&part[..read]);
+            }
+            // Elsewhere is not gone to, even when it is asked for.
+            let to =
+                format!("HTTP/1.1 307 Elsewhere\r\nlocation: http://{checked}/private\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(to.as_bytes()).await.unwrap();
+            String::from_utf8(got).unwrap().to_lowercase()
+        });
+        let url: Url = format!("http://nowhere.invalid:{}/hook", checked.port()).parse().unwrap();
+        let now = Timestamp::from_millis(1_000);
+        let job = (JobId::from_parts(now, 1), "{}", now);
+        let sent = hooks().deliver(url, "nowhere.invalid", &[checked], job).await;
+        assert_eq!(sent, Err("it answered 307".to_owned()));
+        let got = receiving.await.unwrap();
+        assert!(got.starts_with("post /hook ") && got.contains("host: nowhere.invalid"), "{got}");
+        assert!(got.contains("outlast-timestamp: 1\r\n") && got.contains("outlast-signature: v1="), "{got}");
     }
 
     #[test]

@@ -212,3 +212,67 @@ async fn a_turn_sent_by_a_plain_form_is_looked_after_too() {
     form().retry(again, message).await.unwrap();
     assert_eq!(delayed(&queue).await, 2);
 }
+
+/// A worker as a program of its own, on the rig's table and queue.
+struct Program(std::process::Child);
+
+impl Program {
+    fn start(rig: &Rig, queue: &Sqs) -> Self {
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_outlast"))
+            .arg("worker")
+            .env_clear()
+            .envs([
+                ("OUTLAST_STORE", "dynamodb"),
+                ("OUTLAST_TABLE", &rig.table),
+                ("AWS_ENDPOINT_URL_DYNAMODB", &rig.endpoint),
+                ("AWS_ENDPOINT_URL_SQS", ministack::endpoint()),
+                ("AWS_REGION", "us-east-1"),
+                ("OUTLAST_QUEUE_URL", queue.url()),
+                ("ANTHROPIC_BASE_URL", &rig.simulator),
+                ("ANTHROPIC_API_KEY", "sk-test"),
+                ("OUTLAST_LEASE_MS", "1000"),
+                ("OUTLAST_FLUSH_MS", "100"),
+            ])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // As `kill -9`.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A worker's process is killed in mid-reply: its messages come again after their visibility, and another process
+/// carries each variant on.
+#[tokio::test]
+async fn a_worker_that_is_killed_loses_nothing() {
+    let rig = Rig::dynamodb_local().await;
+    let queue = sqs(ministack::endpoint(), &name());
+    queue.init().await.unwrap();
+    let server = server(&rig, &queue);
+    let (user, job_id) = (rig.user(), JobId::from_parts(rig.clock.now(), server::clock::random_u128()));
+    let prompt = "A page.\n/sim tokens=300 rate=60 vary".to_owned();
+    let request = SubmitRequest { job_id, prompt, variants: 2, schema: None, model: None, webhook: None };
+    let first = Program::start(&rig, &queue);
+    server.of(user).submit_job(request).await.unwrap();
+    let both_run = async {
+        while !server.of(user).job_status(job_id).await.unwrap().variants.iter().all(|v| v.chars > 100) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), both_run).await.expect("both run");
+    drop(first);
+    let _second = Program::start(&rig, &queue);
+    let job = finished(&server, user, job_id).await;
+    assert_eq!(job.status, JobStatus::Complete);
+    for variant in &job.variants {
+        assert_eq!(splice(variant.text.as_deref().unwrap(), 300), 2);
+    }
+    assert_eq!(crate::rig::calls(&rig).await, 4);
+}
