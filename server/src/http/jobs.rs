@@ -128,6 +128,8 @@ pub async fn job(State(state): State<SharedState>, who: Who, Path(id): Path<Stri
     let asked = Asked::parse(req.uri().query().unwrap_or_default());
     let fixed = match (asked.variant, asked.compare.as_slice()) {
         (Some(index), _) => jobs::variant_page(&view, index, asked.look, now, tz),
+        // One beside itself shows nothing.
+        (None, [left, right, ..]) if left == right => jobs::variant_page(&view, *left, asked.look, now, tz),
         (None, [left, right, ..]) => jobs::compare_page(&view, (*left, *right), asked.look, now, tz),
         (None, [only]) => jobs::variant_page(&view, *only, asked.look, now, tz),
         (None, []) => Some(jobs::job_page(&view, page.error().map(words).as_deref(), now, tz)),

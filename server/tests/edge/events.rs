@@ -77,7 +77,7 @@ async fn a_job_is_accepted_looked_at_and_over() {
         (format!("job_id={id}&variants=1"), 400, None),
         (format!("job_id={id}&prompt=x&variants=many"), 422, Some("variants")),
         (format!("job_id={id}&prompt=x&variants=11"), 422, Some("variants")),
-        (format!("job_id=x&prompt=x&variants=1"), 422, Some("job_id")),
+        ("job_id=x&prompt=x&variants=1".to_owned(), 422, Some("job_id")),
     ] {
         let res = server.post("/api/jobs/submit", &form).header("cookie", &own).send().await.unwrap();
         assert_eq!(res.status(), status, "{form}");

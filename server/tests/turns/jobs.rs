@@ -307,5 +307,5 @@ async fn a_webhook_is_told_again_until_it_takes_it() {
     assert!(json["finished_at"].as_str().unwrap().parse::<Timestamp>().is_ok());
     let header = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
     assert!(header("outlast-signature").starts_with("v1=") && header("outlast-timestamp").parse::<u64>().is_ok());
-    assert!(!server.store.job(id).await.unwrap().unwrap().open.is_some());
+    assert_eq!(server.store.job(id).await.unwrap().unwrap().open, None);
 }
