@@ -19,8 +19,12 @@ use crate::{
 };
 
 fn sqs(endpoint: &str, name: &str) -> Sqs {
+    sqs_in("us-east-1", endpoint, name)
+}
+
+fn sqs_in(region: &str, endpoint: &str, name: &str) -> Sqs {
     let url = format!("{endpoint}/000000000000/{name}");
-    Sqs::new(SqsConfig { endpoint: Some(endpoint.to_owned()), region: "us-east-1".into(), keys: None, url })
+    Sqs::new(SqsConfig { endpoint: Some(endpoint.to_owned()), region: region.into(), keys: None, url })
 }
 
 fn name() -> String {
@@ -226,7 +230,8 @@ impl Program {
                 ("OUTLAST_TABLE", &rig.table),
                 ("AWS_ENDPOINT_URL_DYNAMODB", &rig.endpoint),
                 ("AWS_ENDPOINT_URL_SQS", ministack::endpoint()),
-                ("AWS_REGION", "us-east-1"),
+                // DynamoDB Local has its tables by region.
+                ("AWS_REGION", "local"),
                 ("OUTLAST_QUEUE_URL", queue.url()),
                 ("ANTHROPIC_BASE_URL", &rig.simulator),
                 ("ANTHROPIC_API_KEY", "sk-test"),
@@ -253,7 +258,7 @@ impl Drop for Program {
 #[tokio::test]
 async fn a_worker_that_is_killed_loses_nothing() {
     let rig = Rig::dynamodb_local().await;
-    let queue = sqs(ministack::endpoint(), &name());
+    let queue = sqs_in("local", ministack::endpoint(), &name());
     queue.init().await.unwrap();
     let server = server(&rig, &queue);
     let (user, job_id) = (rig.user(), JobId::from_parts(rig.clock.now(), server::clock::random_u128()));
