@@ -114,13 +114,18 @@ export async function polled(simulator, dynamodb) {
   for (const { turn_id } of ended) {
     await client.ask('POST', '/api/chat/stop', { body: new URLSearchParams({ turn_id }).toString(), headers: FORM });
   }
-  Object.assign(counter.reads, { job: 0, log: 0 });
-  job = await look(client, job_id);
-  const reads = { ...counter.reads };
+  // The least of several looks: the server's own work reads too, now and then.
+  let reads = Infinity;
+  for (let i = 0; i < 10; i += 1) {
+    await delay(300);
+    Object.assign(counter.reads, { job: 0, log: 0 });
+    job = await look(client, job_id);
+    reads = Math.min(reads, counter.reads.job + counter.reads.log);
+  }
   const running = job.variants.filter((v) => v.status === 'RUNNING').length;
   await client.ask('POST', '/api/jobs/cancel', { body: new URLSearchParams({ job_id }).toString(), headers: FORM });
   client.close();
   await stop(outlast);
   counter.close();
-  return { reads: reads.job + reads.log, running, bytes: job.bytes };
+  return { reads, running, bytes: job.bytes };
 }
