@@ -103,15 +103,27 @@ export async function startDynamoDb() {
   return Object.assign(made, { port, url });
 }
 
+/** SQS, and the queues in it. */
+export async function startQueue(dynamodb) {
+  const port = await freePort();
+  const made = start('ministack', tools.ministack, [], { env: { GATEWAY_PORT: String(port) } });
+  await listening(made, port);
+  const env = { ...AWS, AWS_ENDPOINT_URL_DYNAMODB: dynamodb.url, AWS_ENDPOINT_URL_SQS: `http://127.0.0.1:${port}` };
+  const said = execFileSync(tools.outlast, ['init'], { env: { ...env, OUTLAST_STORE: 'dynamodb' }, encoding: 'utf8' });
+  return Object.assign(made, { endpoint: env.AWS_ENDPOINT_URL_SQS, url: /http\S+outlast\b(?!-)/.exec(said)[0] });
+}
+
 let servers = 0;
 
-/** Outlast, not yet awaited; with `dynamodb` on that store, else on the embedded one. */
-export async function spawnOutlast(simulator, dynamodb) {
+/** Outlast, not yet awaited; with `dynamodb` on that store, else on the embedded one; with `queue` on that one. */
+export async function spawnOutlast(simulator, dynamodb, queue) {
   const port = await freePort();
   const store = dynamodb ? { OUTLAST_STORE: 'dynamodb', AWS_ENDPOINT_URL_DYNAMODB: dynamodb.url, ...AWS } : {};
+  const sqs = queue ? { AWS_ENDPOINT_URL_SQS: queue.endpoint, OUTLAST_QUEUE_URL: queue.url } : {};
   servers += 1;
   const env = {
     ...store,
+    ...sqs,
     OUTLAST_ADDR: `127.0.0.1:${port}`,
     OUTLAST_DATA_DIR: path.join(work, `data-${servers}`),
     OUTLAST_SITE: tools.site,
@@ -123,8 +135,8 @@ export async function spawnOutlast(simulator, dynamodb) {
   return Object.assign(made, { port });
 }
 
-export async function startOutlast(simulator, dynamodb) {
-  const made = await spawnOutlast(simulator, dynamodb);
+export async function startOutlast(simulator, dynamodb, queue) {
+  const made = await spawnOutlast(simulator, dynamodb, queue);
   await listening(made, made.port);
   return made;
 }

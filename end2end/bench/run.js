@@ -4,8 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { coldStart, firstLoad, firstToken, memory, relayCpu } from './figures.js';
+import { begun, polled, taken } from './jobs.js';
 import { painted } from './painted.js';
-import { startDynamoDb, startSimulator, stopAll, tools } from './processes.js';
+import { startDynamoDb, startQueue, startSimulator, stopAll, tools } from './processes.js';
 import { table } from './table.js';
 
 const quick = process.argv.includes('quick');
@@ -29,6 +30,12 @@ async function measure() {
     dynamodb: await step('first token, DynamoDB Local', () => firstToken(simulator, dynamodb, n)),
     store: await step('the store alone, and 1,000 turns', async () => JSON.parse((await store(quick ? 20 : 1000)).stdout)),
     cpu: await step('CPU of relayed tokens', () => relayCpu(simulator, dynamodb, quick ? { seconds: 5 } : {})),
+    jobs: await step('jobs', async () => ({
+      embedded: await taken(simulator, null, null, n),
+      dynamodb: await taken(simulator, dynamodb, await startQueue(dynamodb), n),
+      ...(await begun(simulator, quick ? 10 : 100)),
+      poll: await polled(simulator, dynamodb),
+    })),
     start: await step('spawn to first byte', () => coldStart(simulator, dynamodb, quick ? 3 : 15)),
     memory: await step('memory', () => memory(simulator, dynamodb, quick ? { chats: 20 } : {})),
     load: await step('first load', () => firstLoad(simulator, dynamodb)),

@@ -228,7 +228,9 @@ impl Backend for RequestBackend {
 
     fn retry_job(&self, job: JobId) -> Fut<()> {
         let (jobs, user, form) = (self.jobs.clone(), self.user, self.form.clone());
+        let chat = self.chat.clone();
         detached(async move {
+            chat.admit_job(user).await?;
             jobs.retry(user, job).await?;
             if let Some(form) = form {
                 form.set(format!("/jobs/{job}"));

@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 #[cfg(feature = "embedded")]
 use crate::storage::embedded;
 use crate::{
-    auth::secret,
     backend::RequestBackend,
     chat::{Chat, ChatConfig},
     claude::{self, Claude, Models},
     clock::Clock,
-    config::{self, Config, Secret, StoreKind},
+    config::{self, Config, StoreKind},
     jobs::{Jobs, JobsConfig},
     queue::{Local, Queue, Sqs, SqsConfig},
     serve::StartError,
@@ -76,7 +75,7 @@ pub(crate) fn store_config(config: &config::Store, endpoint: Option<String>, clo
 ///
 /// # Errors
 /// If a part cannot be set up.
-pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result<Composed, StartError> {
+pub async fn compose(config: &Config, clock: &Clock) -> Result<Composed, StartError> {
     let mut endpoint = config.store.endpoint.clone();
     let sole_owner = config.store.kind == StoreKind::Embedded;
     #[cfg(feature = "embedded")]
@@ -127,11 +126,8 @@ pub async fn compose(config: &Config, clock: &Clock, signing: &Secret) -> Result
         running: config.pace.running,
     };
     let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), clock.clone(), chat);
-    let given = config.jobs.webhook_secret.clone();
-    let jobs_config = JobsConfig {
-        secret: given.unwrap_or_else(|| secret::derive(signing, "webhooks")),
-        private_webhooks: config.jobs.private_webhooks,
-    };
+    let jobs_config =
+        JobsConfig { secret: config.jobs.webhook_secret.clone(), private_webhooks: config.jobs.private_webhooks };
     let kept = store.clone();
     let jobs = Jobs::new(store, turns.clone(), chat.clone(), queue.clone(), clock.clone(), &jobs_config);
     let (chats, all) = (chat, jobs.clone());

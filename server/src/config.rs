@@ -141,7 +141,7 @@ pub struct Jobs {
     pub endpoint: Option<String>,
     /// Turns that one process works on at once, out of the queue.
     pub at_once: usize,
-    /// Signs webhooks. None: one that follows from the first secret.
+    /// Signs webhooks. None: there are none.
     pub webhook_secret: Option<Secret>,
     /// Webhooks may go to private addresses.
     pub private_webhooks: bool,

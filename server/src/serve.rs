@@ -80,7 +80,7 @@ async fn service(config: &Config) -> Result<Service, StartError> {
     let site = assets::load(&config.site.dir).map_err(|e| StartError::Site(config.site.dir.clone(), e))?;
     let secrets = secrets(&config.signing, &config.store)?;
     let identity = Identity::new(&secrets[0], &secrets[1..], clock.clone());
-    let parts = compose::compose(config, &clock, &secrets[0]).await?;
+    let parts = compose::compose(config, &clock).await?;
     let admin_hash = admin_hash(config)?;
     let reporter = Arc::new(Reporter::new(parts.turns.clone(), clock.clone(), config.log));
     let at_requests = Arc::clone(&reporter);
@@ -229,8 +229,7 @@ fn secrets(signing: &Signing, store: &Store) -> Result<Vec<Secret>, StartError> 
 pub async fn worker(config: Config) -> Result<(), StartError> {
     let stop = stopped()?;
     let clock = Clock::default();
-    let secrets = secrets(&config.signing, &config.store)?;
-    let parts = compose::compose(&config, &clock, &secrets[0]).await?;
+    let parts = compose::compose(&config, &clock).await?;
     let Queue::Sqs(queue) = parts.queue.clone() else {
         return Err(StartError::Part("OUTLAST_QUEUE_URL is not set; a worker needs a queue of SQS".to_owned()));
     };

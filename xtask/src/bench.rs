@@ -29,6 +29,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ("site", ws.root.join("dist/site")),
         ("store", store),
         ("dynamodb", tools.dynamodb),
+        ("ministack", ws.root.join(".tools/ministack")),
         ("chromium", tools.chromium),
         ("python", peer),
         ("nginx", nginx),

@@ -13,7 +13,7 @@ use crate::{
 pub async fn submit(
     job_id: String,
     prompt: String,
-    #[server(default)] variants: Option<String>,
+    variants: String,
     #[server(default)] schema: Option<String>,
     #[server(default)] model: Option<String>,
     #[server(default)] webhook: Option<String>,
@@ -22,7 +22,7 @@ pub async fn submit(
     let submit = crate::backend::SubmitRequest {
         job_id: super::field("job_id", &job_id)?,
         prompt,
-        variants: super::optional("variants", variants.as_deref())?.unwrap_or(1),
+        variants: super::field("variants", &variants)?,
         schema: given(schema),
         model: given(model),
         webhook: given(webhook).map(|w| w.trim().to_owned()),

@@ -37,6 +37,7 @@ pub(crate) fn start(page: Page) {
     dom::on("input", move |e| match dom::target::<Element>(&e).map(|t| t.id()).as_deref() {
         Some("text") => draft::changed(page),
         Some("schema") => jobs::check_schema(),
+        Some("prompt" | "variants") => jobs::count_form(),
         _ => {}
     });
     dom::on("change", move |e| {

@@ -59,6 +59,7 @@ thread_local! {
 pub(crate) fn start(page: Page) {
     let Some(main) = dom::by_id("main") else { return };
     check_schema();
+    count_form();
     if let Some(job) = main.get_attribute("data-watch") {
         show_notify();
         follow_cards();
@@ -130,7 +131,8 @@ async fn watch(page: Page, job: String, title: String) {
         }
         // Several that end together are one look.
         wake::pause(GATHER_MS).await;
-        if !ENDED.take() && !dom::is_visible() {
+        let ended = ENDED.take();
+        if !ended && !dom::is_visible() {
             continue;
         }
         let job = match fetch(&status).await {
@@ -143,6 +145,11 @@ async fn watch(page: Page, job: String, title: String) {
         };
         let Some(job) = job else {
             pause = (pause * 2).min(LONGEST_PAUSE_MS);
+            if ended {
+                // What has ended is still to be announced, hidden or not.
+                nap(pause).await;
+                ENDED.set(true);
+            }
             continue;
         };
         let variants = job.get("variants").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -293,6 +300,19 @@ fn show_notify() {
 pub(crate) fn notify(button: &HtmlElement) {
     let _ = Notification::request_permission();
     button.set_hidden(true);
+}
+
+/// Says how long the prompt is, and on the button how many variants are handed in.
+pub(crate) fn count_form() {
+    let of = |id: &str| dom::by_id(id).and_then(|field| dom::value(&field));
+    if let (Some(said), Some(prompt)) = (dom::by_id("prompt-count"), of("prompt")) {
+        said.set_text_content(Some(&words::counted(prompt.chars().count() as u64, "character", "characters")));
+    }
+    if let (Some(said), Some(variants)) = (dom::by_id("how-many"), of("variants")) {
+        let many = variants.trim().parse().ok().filter(|n| (1..=10).contains(n));
+        let many = many.map(|n| [" ", &words::counted(n, "variant", "variants")].concat());
+        said.set_text_content(many.as_deref());
+    }
 }
 
 /// Says under the schema, while it is being written, whether it is JSON and where it is not.

@@ -48,7 +48,8 @@ impl JobStatus {
             // Some have ended already: the job is under way.
             let begun = variants.clone().into_iter().any(Self::is_over);
             if begun { Self::Running } else { Self::Queued }
-        } else if cancelled {
+        } else if cancelled && variants.clone().into_iter().any(|v| v != Self::Complete) {
+            // A cancel that came too late for all of them has cancelled nothing.
             Self::Cancelled
         } else if any(Self::Failed) {
             Self::Failed
@@ -74,7 +75,7 @@ pub struct Variant {
     /// Its turn, which can be followed like any other.
     pub turn_id: TurnId,
     pub status: JobStatus,
-    /// Characters written so far, thinking included.
+    /// Characters of text so far.
     pub chars: u64,
     /// Only once the job is finished.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,6 +167,7 @@ mod tests {
             (vec![Complete, Failed], false, Failed),
             (vec![Complete, Cancelled], false, Cancelled),
             (vec![Complete, Failed], true, Cancelled),
+            (vec![Complete, Complete], true, Complete),
         ] {
             assert_eq!(JobStatus::of(variants.iter().copied(), cancelled), status, "{variants:?}");
         }

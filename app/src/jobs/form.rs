@@ -108,7 +108,8 @@ pub fn form_page(draft: &Draft, models: &Models) -> Fixed {
             about("prompt", on("prompt")),
             text(&draft.prompt)
         ),
-        "",
+        // Filled in as one types.
+        "<span id=\"prompt-count\"></span>",
     );
     let variants = field(
         "variants",
@@ -151,7 +152,7 @@ pub fn form_page(draft: &Draft, models: &Models) -> Fixed {
         "</div></details></div><div>",
         &schema(draft, on("schema")),
         "</div></div><div class=\"formfoot\"><p>The same prompt, answered once for each variant.</p>\
-         <a class=\"btn btn-quiet\" href=\"/jobs\">Cancel</a><button class=\"btn btn-main\">Hand in</button></div></form></main>",
+         <a class=\"btn btn-quiet\" href=\"/jobs\">Cancel</a><button class=\"btn btn-main\">Hand in<span id=\"how-many\"></span></button></div></form></main>",
     ]
     .concat();
     Fixed { title: "New job".to_owned(), bar: crumbs(&[("/jobs", "Jobs")], "New job", ""), main, ..Fixed::default() }

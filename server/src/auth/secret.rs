@@ -8,8 +8,6 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 
 use crate::{clock, config::Secret};
 
@@ -51,15 +49,6 @@ pub fn kept(dir: &Path, name: &str, make: impl FnOnce() -> Option<String>) -> io
     let _ = fs::remove_file(&draft);
     made?;
     read(&path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
-}
-
-/// A secret for something else, that follows from this one and does not give it away.
-#[must_use]
-pub fn derive(secret: &Secret, purpose: &str) -> Secret {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return secret.clone() };
-    mac.update(b"outlast ");
-    mac.update(purpose.as_bytes());
-    Secret::new(mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect::<String>())
 }
 
 fn read(path: &Path) -> io::Result<Option<String>> {

@@ -125,7 +125,7 @@ impl Chat {
             None => None,
         };
         let asking = Asking { user: draft.user, turn: draft.turn };
-        let mut admitted = false;
+        let (mut admitted, mut checked) = (false, false);
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 sleep(Duration::from_millis(jitter(30 * u64::from(attempt)))).await;
@@ -149,6 +149,14 @@ impl Chat {
             }
             let (tx, prompt) = self.prepare(&draft, session, claim.clone()).await?;
             let outcome = self.transact(&tx).await;
+            // It is in, or may be. Without a runner here nothing else keeps this process awake until that is queued.
+            let sent = match &outcome {
+                Ok(outcome) => *outcome == SendOutcome::Sent,
+                Err(error) => error.ambiguous(),
+            };
+            if sent && !std::mem::replace(&mut checked, true) {
+                self.inner.turns.check_later(draft.turn, claim.is_none()).await;
+            }
             match outcome {
                 Ok(SendOutcome::Sent) => {
                     if draft.new {

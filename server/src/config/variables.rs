@@ -69,7 +69,7 @@ pub const VARIABLES: &[Variable] = &[
     ("OUTLAST_QUEUE_URL", "a queue in the process", "SQS, for jobs and for turns that nobody follows"),
     ("AWS_ENDPOINT_URL_SQS", "", "an SQS elsewhere than in AWS; AWS_ENDPOINT_URL where that is not set"),
     ("OUTLAST_WORKERS", "10", "turns that one process works on at once, out of the queue"),
-    ("OUTLAST_WEBHOOK_SECRET", "follows from OUTLAST_SECRET", "signs webhooks"),
+    ("OUTLAST_WEBHOOK_SECRET", "none: no webhooks", "signs webhooks; whoever receives them has it too"),
     ("OUTLAST_WEBHOOKS", "public", "public or any: whether webhooks may go to private addresses"),
     ("OUTLAST_MAX_PROMPT_CHARS", "200000", "longest prompt, in characters"),
     ("OUTLAST_MAX_BODY_BYTES", "3145728", "largest request body"),

@@ -64,9 +64,10 @@ pub async fn handler(State(state): State<SharedState>, req: Request) -> Response
     };
     let handle = event.records.iter().map(async |record| match Note::decode(&record.body) {
         Some(note) => jobs.handle(note, host, record.source.ends_with("-dead")).await,
+        // Delivered until it is a dead letter, for somebody to look at; a dead letter that cannot be dealt with is gone.
         None => {
             tracing::error!(request_id = %id, "a message that is not one of ours");
-            Handled::Done
+            if record.source.ends_with("-dead") { Handled::Done } else { Handled::Again }
         }
     });
     let handled = futures::future::join_all(handle).await;

@@ -87,6 +87,9 @@ pub fn back(headers: &HeaderMap) -> String {
         let referer = text(header::REFERER)?;
         let host = text(header::HOST)?;
         let uri = referer.parse::<Uri>().ok().filter(|_| origin::names_host(referer, host))?;
+        if matches!(uri.path(), "/jobs" | "/jobs/new") {
+            return Some(uri.path().to_owned());
+        }
         if let Some(job) = uri.path().strip_prefix("/jobs/") {
             return Some(format!("/jobs/{}", job.parse::<JobId>().ok()?));
         }

@@ -19,7 +19,7 @@ use super::{
     errors, forms,
     headers::{CspNonce, Policy},
     identify::Asker,
-    limits,
+    limits, pace,
     pages::PageRequest,
 };
 use crate::state::SharedState;
@@ -93,6 +93,7 @@ pub async fn submit(State(state): State<SharedState>, who: Who, req: Request) ->
         Err(error) => return errors::page(&error, &page.asker.request_id, &page.state.assets),
     };
     let given = |value: &str| Some(value.trim().to_owned()).filter(|v| !v.is_empty());
+    let paced = page.state.pace.take(pace::SUBMIT_JOB, page.asker.user, page.asker.address);
     let submit = SubmitRequest {
         job_id: draft.job_id,
         prompt: draft.prompt.clone(),
@@ -102,7 +103,11 @@ pub async fn submit(State(state): State<SharedState>, who: Who, req: Request) ->
         model: given(&draft.model),
         webhook: given(&draft.webhook),
     };
-    match page.backend().submit_job(submit).await {
+    let submitted = match paced {
+        Ok(()) => page.backend().submit_job(submit).await,
+        Err(refused) => Err(refused),
+    };
+    match submitted {
         Ok(submitted) => forms::see_other(&format!("/jobs/{}", submitted.job_id)),
         Err(error) => {
             let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
@@ -123,6 +128,8 @@ pub async fn job(State(state): State<SharedState>, who: Who, Path(id): Path<Stri
     let asked = Asked::parse(req.uri().query().unwrap_or_default());
     let fixed = match (asked.variant, asked.compare.as_slice()) {
         (Some(index), _) => jobs::variant_page(&view, index, asked.look, now, tz),
+        // One beside itself shows nothing.
+        (None, [left, right, ..]) if left == right => jobs::variant_page(&view, *left, asked.look, now, tz),
         (None, [left, right, ..]) => jobs::compare_page(&view, (*left, *right), asked.look, now, tz),
         (None, [only]) => jobs::variant_page(&view, *only, asked.look, now, tz),
         (None, []) => Some(jobs::job_page(&view, page.error().map(words).as_deref(), now, tz)),

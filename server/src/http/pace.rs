@@ -15,7 +15,9 @@ use crate::{
 };
 
 /// The endpoints that begin a turn, or several.
-const BEGIN: [&str; 4] = ["/api/chat/send", "/api/chat/retry", "/api/chat/continue", "/api/jobs/submit"];
+const BEGIN: [&str; 5] = ["/api/chat/send", "/api/chat/retry", "/api/chat/continue", SUBMIT_JOB, "/api/jobs/retry"];
+/// The endpoint that hands a job in, as a form elsewhere does too.
+pub(super) const SUBMIT_JOB: &str = "/api/jobs/submit";
 
 /// The buckets.
 #[derive(Debug, Default)]

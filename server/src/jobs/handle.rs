@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use app::domain::TurnId;
+use app::domain::{JobId, TurnId};
 
-use super::Jobs;
+use super::{Jobs, Told};
 use crate::{
     queue::Note,
     storage::{By, StoreError, StoreErrorKind},
@@ -29,11 +29,7 @@ impl Jobs {
     pub async fn handle(&self, note: Note, host: Host, dead: bool) -> Handled {
         let result = match note {
             Note::Turn(turn) => self.handle_turn(turn, host, dead).await,
-            Note::Webhook(job) => match self.inner.store.job(job).await {
-                Ok(Some(job)) if job.is_over() && job.pending => self.tell(&job).await.map(|()| Handled::Done),
-                Ok(_) => Ok(Handled::Done),
-                Err(error) => Err(error),
-            },
+            Note::Webhook(job) => self.finished(job).await,
         };
         result.unwrap_or_else(|error| {
             tracing::warn!(?note, %error, "a message could not be dealt with");
@@ -53,22 +49,36 @@ impl Jobs {
         match looked {
             Looked::Done => {
                 if turn.variant.is_some() {
-                    self.finished(turn.session.into()).await?;
+                    self.finished(turn.session.into()).await
+                } else {
+                    Ok(Handled::Done)
                 }
-                Ok(Handled::Done)
             }
             // The runner itself has put a message in its place before it let go.
             Looked::Released => Ok(Handled::Done),
-            Looked::Alive(for_now) => {
-                let delay = for_now.max(Duration::from_secs(1));
-                match self.inner.queue.send(&[Note::Turn(id)], delay).await {
-                    Ok(()) => Ok(Handled::Done),
-                    Err(error) => {
-                        tracing::warn!(turn = %id, %error, "a message could not be replaced");
-                        Ok(Handled::Again)
-                    }
-                }
+            Looked::Alive(for_now) => Ok(self.replace(Note::Turn(id), for_now.max(Duration::from_secs(1))).await),
+        }
+    }
+
+    /// Puts a message in the place of the one that is being dealt with.
+    async fn replace(&self, note: Note, delay: Duration) -> Handled {
+        match self.inner.queue.send(&[note], delay).await {
+            Ok(()) => Handled::Done,
+            Err(error) => {
+                tracing::warn!(?note, %error, "a message could not be replaced");
+                Handled::Again
             }
+        }
+    }
+
+    /// What there is to do once one of a job's variants has ended: the last one's end is told to the webhook.
+    async fn finished(&self, id: JobId) -> Result<Handled, StoreError> {
+        match self.inner.store.job(id).await? {
+            Some(job) if job.open.is_some() && job.is_over() => match self.tell(&job).await? {
+                Told::Done => Ok(Handled::Done),
+                Told::Again(pause) | Told::Early(pause) => Ok(self.replace(Note::Webhook(id), pause).await),
+            },
+            _ => Ok(Handled::Done),
         }
     }
 }

@@ -19,25 +19,41 @@ impl Jobs {
     /// 404, or 503 when the store does not answer.
     pub async fn status(&self, user: UserId, id: JobId) -> Result<Job, ApiError> {
         let item = self.owned(user, id).await?;
-        if item.pending {
-            // Whoever asks makes sure that it is being worked on.
-            let jobs = self.clone();
+        self.nudge(&item);
+        let mut job = self.job_of(&item).await.map_err(store)?;
+        if !item.is_over() {
+            // Asked for again and again: what is to be read about it comes with the texts.
+            for error in job.variants.iter_mut().filter_map(|v| v.error.as_mut()) {
+                error.message.clear();
+            }
+        }
+        Ok(job)
+    }
+
+    /// Whoever asks for a job makes sure that it is being worked on.
+    pub(super) fn nudge(&self, item: &JobItem) {
+        if self.needs_looking_after(item) {
+            let (jobs, item) = (self.clone(), item.clone());
             tokio::spawn(async move {
-                if let Err(error) = jobs.look_after(id).await {
-                    tracing::warn!(job = %id, %error, "a job could not be looked after");
+                if let Err(error) = jobs.look_after_read(&item).await {
+                    tracing::warn!(job = %item.id, %error, "a job could not be looked after");
                 }
             });
         }
-        let (status, mut variants) = self.status_of(&item).await.map_err(store)?;
+    }
+
+    /// A job as it was read, with its texts if all of it is finished.
+    pub(super) async fn job_of(&self, item: &JobItem) -> Result<Job, StoreError> {
+        let (status, mut variants) = self.status_of(item).await?;
         if item.is_over() {
-            self.read_results(&item, &mut variants).await.map_err(store)?;
+            self.read_results(item, &mut variants).await?;
         }
         Ok(Job {
             job_id: item.id,
             status,
             finished_at: item.finished_at(),
-            title: item.title,
-            model: item.model,
+            title: item.title.clone(),
+            model: item.model.clone(),
             structured: item.structured,
             submitted_at: item.submitted_at,
             variants,
@@ -47,14 +63,12 @@ impl Jobs {
     /// The status of a job and of its variants, without their texts.
     pub(super) async fn status_of(&self, job: &JobItem) -> Result<(JobStatus, Vec<Variant>), StoreError> {
         let look = |(index, variant): (u32, &VariantItem)| {
-            let (turn_id, ended) = (variant.turn, variant.ended.clone());
+            let (turn_id, status, ended) = (variant.turn, variant.status(), variant.ended.clone());
             async move {
-                let (status, chars, error) = match ended {
-                    Some(end) => (end.status, end.chars, end.error),
-                    None => match self.inner.store.logged(turn_id).await? {
-                        Some(bytes) => (JobStatus::Running, u64::from(bytes), None),
-                        None => (JobStatus::Queued, 0, None),
-                    },
+                let (chars, error) = match ended {
+                    Some(end) => (end.chars, end.error),
+                    None if status == JobStatus::Running => (self.inner.store.logged(turn_id).await?.into(), None),
+                    None => (0, None),
                 };
                 Ok::<_, StoreError>(Variant { index, turn_id, status, chars, text: None, json: None, error })
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app::{
     backend::SubmitRequest,
-    domain::{JobId, JobList, JobRow, JobStatus, MessageId, Submitted, TurnId, UserId},
+    domain::{JobId, JobList, JobRow, JobStatus, MessageId, Submitted, Timestamp, TurnId, UserId},
     error::ApiError,
 };
 
@@ -13,7 +13,9 @@ use crate::{
     auth::ownership,
     chat::{errors::store, text},
     schema::Schema,
-    storage::{Head, JobItem, MessageItem, SendOutcome, SessionItem, SubmitTx, TurnItem, VariantItem},
+    storage::{
+        Head, JobItem, MessageItem, Open, SendOutcome, SessionItem, StoreError, SubmitTx, TurnItem, VariantItem,
+    },
 };
 
 /// Jobs of one page of the list.
@@ -87,11 +89,11 @@ impl Jobs {
             title: title.clone(),
             model: model.clone(),
             submitted_at: now,
-            variants: turns.iter().map(|t| VariantItem { turn: t.id, ended: None }).collect(),
+            variants: turns.iter().map(|t| VariantItem { turn: t.id, begun: false, ended: None }).collect(),
             structured: request.schema.is_some(),
             webhook: request.webhook.clone(),
             cancelled: false,
-            pending: true,
+            open: Some(Open { since: now, queued: false, tries: 0, next: Timestamp::default() }),
             ttl,
         };
         let session = SessionItem {
@@ -124,9 +126,7 @@ impl Jobs {
     pub async fn list(&self, user: UserId, page: Option<String>) -> Result<JobList, ApiError> {
         let (jobs, next) = self.inner.store.list_jobs(user, page.as_deref(), PAGE).await.map_err(store)?;
         let row = |job: JobItem| {
-            // Whether one that has not ended has begun is asked of its own page only.
-            let variants: Vec<JobStatus> =
-                job.variants.iter().map(|v| v.ended.as_ref().map_or(JobStatus::Running, |e| e.status)).collect();
+            let variants: Vec<JobStatus> = job.variants.iter().map(VariantItem::status).collect();
             JobRow {
                 job_id: job.id,
                 status: JobStatus::of(variants.iter().copied(), job.cancelled),
@@ -150,14 +150,16 @@ impl Jobs {
         if job.is_over() {
             return Ok(());
         }
-        let job = self.inner.store.cancel_job(id, user).await.map_err(store)?.ok_or_else(ApiError::not_found)?;
+        // None if the last of it has ended meanwhile.
+        let Some(job) = self.inner.store.cancel_job(&job).await.map_err(store)? else { return Ok(()) };
         let open: Vec<TurnId> = job.variants.iter().filter(|v| v.ended.is_none()).map(|v| v.turn).collect();
         let stops = open.into_iter().map(async |turn| match self.inner.store.turn(turn).await? {
             Some(turn) => self.inner.turns.stop(&turn).await,
             None => Ok(()),
         });
-        futures::future::try_join_all(stops).await.map_err(store)?;
-        Ok(())
+        // Each is tried, whatever becomes of the others.
+        let stopped: Result<(), StoreError> = futures::future::join_all(stops).await.into_iter().collect();
+        stopped.map_err(store)
     }
 
     /// Runs anew what of a job failed or was cancelled.

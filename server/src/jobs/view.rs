@@ -15,8 +15,9 @@ impl Jobs {
     /// # Errors
     /// 404, or 503 when the store does not answer.
     pub async fn view(&self, user: UserId, id: JobId) -> Result<JobView, ApiError> {
-        let mut job = self.status(user, id).await?;
         let item = self.owned(user, id).await?;
+        self.nudge(&item);
+        let mut job = self.job_of(&item).await.map_err(store)?;
         let missing = job.variants.iter().filter(|v| v.status.is_over() && v.text.is_none());
         let read = missing.map(async |v| {
             let message = self.inner.store.message(id.into(), v.turn_id.into(), 1).await?;

@@ -18,7 +18,6 @@ use tokio::time::timeout;
 use super::{Jobs, JobsConfig};
 use crate::{
     config::Secret,
-    queue::Note,
     storage::{JobItem, StoreError},
 };
 
@@ -40,7 +39,7 @@ const PAUSES: [Duration; 7] = [
 /// Sends webhooks.
 #[derive(Clone)]
 pub struct Hooks {
-    secret: Secret,
+    secret: Option<Secret>,
     private: bool,
 }
 
@@ -60,6 +59,10 @@ impl Hooks {
     /// # Errors
     /// A sentence for the person who gave it.
     pub fn check(&self, address: &str) -> Result<(), String> {
+        if self.secret.is_none() {
+            // Nobody could tell it from anybody else's.
+            return Err("This server sends no webhooks: OUTLAST_WEBHOOK_SECRET is not set.".to_owned());
+        }
         self.parse(address).map(|_| ())
     }
 
@@ -99,22 +102,34 @@ impl Hooks {
         if !self.private && !found.iter().all(|a| is_public(a.ip())) {
             return Err("its name leads to a private address".to_owned());
         }
+        self.deliver(url, &host, &found, (id, body, now)).await
+    }
+
+    /// Delivers it to addresses that were checked, and to no other.
+    async fn deliver(
+        &self,
+        url: Url,
+        host: &str,
+        found: &[SocketAddr],
+        (id, body, now): (JobId, &str, Timestamp),
+    ) -> Result<(), String> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("outlast/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             // Whatever the name leads to by now: only what was checked is asked.
-            .resolve_to_addrs(&host, &found)
+            .resolve_to_addrs(host, found)
             .timeout(ATTEMPT)
             .build()
             .map_err(|e| e.to_string())?;
         let seconds = now.seconds().to_string();
+        let signature = self.sign(&seconds, body).ok_or("there is no secret to sign it with")?;
         let answer = client
             .post(url)
             .header("content-type", "application/json")
             .header("outlast-job", id.to_string())
             .header("outlast-timestamp", &seconds)
-            .header("outlast-signature", format!("v1={}", self.sign(&seconds, body)))
+            .header("outlast-signature", format!("v1={signature}"))
             .body(body.to_owned())
             .send()
             .await
@@ -123,29 +138,39 @@ impl Hooks {
     }
 
     /// HMAC-SHA256 over `<timestamp>.<body>`, in hexadecimal.
-    fn sign(&self, seconds: &str, body: &str) -> String {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.secret.expose().as_bytes()) else { return String::new() };
+    fn sign(&self, seconds: &str, body: &str) -> Option<String> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_ref()?.expose().as_bytes()).ok()?;
         mac.update(seconds.as_bytes());
         mac.update(b".");
         mac.update(body.as_bytes());
-        mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+        Some(mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect())
     }
 }
 
-impl Jobs {
-    /// What there is to do once one of a job's variants has ended.
-    pub(super) async fn finished(&self, id: JobId) -> Result<(), StoreError> {
-        match self.inner.store.job(id).await? {
-            Some(job) if job.pending && job.is_over() => self.tell(&job).await,
-            _ => Ok(()),
-        }
-    }
+/// What became of telling a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It was told, or given up, or somebody else is at it.
+    Done,
+    /// It did not take it: again after so long.
+    Again(Duration),
+    /// It is not time yet for another attempt: after so long.
+    Early(Duration),
+}
 
-    /// Tells a finished job's webhook, if it is time to; later again, if it did not take it.
-    pub(super) async fn tell(&self, job: &JobItem) -> Result<(), StoreError> {
-        let Some(address) = &job.webhook else { return self.inner.store.settle_job(job.id).await };
+impl Jobs {
+    /// Tells a finished job's webhook, if it is time to.
+    pub(super) async fn tell(&self, job: &JobItem) -> Result<Told, StoreError> {
+        let (Some(address), Some(open)) = (&job.webhook, job.open) else {
+            self.inner.store.settle_job(job).await?;
+            return Ok(Told::Done);
+        };
         let now = self.inner.clock.now();
-        let Some(tries) = self.inner.store.begin_webhook(job.id, now, &PAUSES).await? else { return Ok(()) };
+        if open.tries > 0 && open.next > now {
+            let left = Duration::from_millis(open.next.since(now));
+            return Ok(Told::Early(left.max(Duration::from_secs(1))));
+        }
+        let Some(tries) = self.inner.store.begin_webhook(job, now, &PAUSES).await? else { return Ok(Told::Done) };
         let (status, _) = self.status_of(job).await?;
         let body = serde_json::json!({
             "job_id": job.id, "status": status, "submitted_at": job.submitted_at, "finished_at": job.finished_at(),
@@ -153,19 +178,20 @@ impl Jobs {
         .to_string();
         let sent = timeout(ATTEMPT, self.inner.hooks.send(address, job.id, &body, now)).await;
         let fault = match sent {
-            Ok(Ok(())) => return self.inner.store.settle_job(job.id).await,
+            Ok(Ok(())) => {
+                self.inner.store.settle_job(job).await?;
+                return Ok(Told::Done);
+            }
             Ok(Err(fault)) => fault,
             Err(_) => "no answer in time".to_owned(),
         };
         let Some(pause) = PAUSES.get(tries as usize - 1) else {
             tracing::warn!(job = %job.id, tries, fault, "a webhook was given up");
-            return self.inner.store.settle_job(job.id).await;
+            self.inner.store.settle_job(job).await?;
+            return Ok(Told::Done);
         };
         tracing::info!(job = %job.id, tries, fault, "a webhook was not taken; it is tried again");
-        if let Err(error) = self.inner.queue.send(&[Note::Webhook(job.id)], *pause).await {
-            tracing::warn!(job = %job.id, %error, "the next attempt could not be queued; the sweeper makes it");
-        }
-        Ok(())
+        Ok(Told::Again(*pause))
     }
 }
 
@@ -216,7 +242,7 @@ mod tests {
     use super::*;
 
     fn hooks() -> Hooks {
-        Hooks { secret: Secret::new("k"), private: false }
+        Hooks { secret: Some(Secret::new("k")), private: false }
     }
 
     #[test]
@@ -256,6 +282,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn without_a_secret_there_are_none() {
+        let hooks = Hooks { secret: None, private: true };
+        assert!(hooks.check("https://example.com/").unwrap_err().contains("OUTLAST_WEBHOOK_SECRET"));
+    }
+
     #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_not_followed() {
         let id = JobId::from_parts(Timestamp::from_millis(1), 1);
@@ -263,11 +295,42 @@ mod tests {
         assert_eq!(sent, Err("its name leads to a private address".to_owned()));
     }
 
+    /// Its name is not looked up a second time, when it may lead elsewhere: here it leads nowhere at all.
+    #[tokio::test]
+    async fn what_was_checked_is_what_is_asked() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let checked = listener.local_addr().unwrap();
+        let receiving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut got, mut part) = (Vec::new(), [0; 4096]);
+            while !got.ends_with(b"{}") {
+                let read = stream.read(&mut part).await.unwrap();
+                got.extend(&part[..read]);
+            }
+            // Elsewhere is not gone to, even when it is asked for.
+            let to =
+                format!("HTTP/1.1 307 Elsewhere\r\nlocation: http://{checked}/private\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(to.as_bytes()).await.unwrap();
+            String::from_utf8(got).unwrap().to_lowercase()
+        });
+        let url: Url = format!("http://nowhere.invalid:{}/hook", checked.port()).parse().unwrap();
+        let now = Timestamp::from_millis(1_000);
+        let job = (JobId::from_parts(now, 1), "{}", now);
+        let sent = hooks().deliver(url, "nowhere.invalid", &[checked], job).await;
+        assert_eq!(sent, Err("it answered 307".to_owned()));
+        let got = receiving.await.unwrap();
+        assert!(got.starts_with("post /hook ") && got.contains("host: nowhere.invalid"), "{got}");
+        assert!(got.contains("outlast-timestamp: 1\r\n") && got.contains("outlast-signature: v1="), "{got}");
+    }
+
     #[test]
     fn the_signature_is_over_time_and_body() {
-        let (a, b) = (hooks().sign("1", "{}"), hooks().sign("2", "{}"));
+        let sign = |seconds, body| hooks().sign(seconds, body).unwrap();
+        let (a, b) = (sign("1", "{}"), sign("2", "{}"));
         assert_eq!(a.len(), 64);
-        assert!(a != b && a != hooks().sign("1", "{ }"));
+        assert!(a != b && a != sign("1", "{ }"));
         // `printf '1.{}' | openssl dgst -sha256 -hmac k`
         assert_eq!(a, "3dd49b2593d0f9a349e9e71c4bde3e2b862c2be4003fe9b4ba81332029310158");
     }

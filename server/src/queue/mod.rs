@@ -66,6 +66,15 @@ impl Queue {
         matches!(self, Self::Sqs(_))
     }
 
+    /// Whether a note is in it, as far as this process knows: none that outlives a process knows otherwise.
+    #[must_use]
+    pub fn holds(&self, note: &Note) -> bool {
+        match self {
+            Self::Local(local) => local.holds(note),
+            Self::Sqs(_) => true,
+        }
+    }
+
     /// Sends notes, to be seen after `delay` (at most 15 minutes).
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Compaction: what a turn's log adds up to becomes its message, and the turn is done.
 
-use app::domain::{SessionId, Timestamp};
+use app::domain::{PieceKind, SessionId, Timestamp};
 
 use super::{
     MessageItem, Store, StoreError, StoreErrorKind, TurnItem,
@@ -31,9 +31,9 @@ pub struct CompactTx {
     pub at: Timestamp,
 }
 
-/// Characters of a message, thinking included.
+/// Characters of a message's text.
 fn chars(message: &MessageItem) -> u64 {
-    message.content.iter().map(|p| p.text.chars().count() as u64).sum()
+    message.content.iter().filter(|p| p.kind == PieceKind::Text).map(|p| p.text.chars().count() as u64).sum()
 }
 
 /// What a compaction found.

@@ -26,7 +26,7 @@ use super::{
 pub struct VariantEnd {
     pub status: JobStatus,
     pub at: Timestamp,
-    /// Characters of its content, thinking included.
+    /// Characters of its text.
     pub chars: u64,
     pub error: Option<TurnError>,
 }
@@ -35,7 +35,34 @@ pub struct VariantEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariantItem {
     pub turn: TurnId,
+    /// Somebody runs it, or has: noted a moment after its claim, for who would else have to ask its log.
+    pub begun: bool,
     pub ended: Option<VariantEnd>,
+}
+
+impl VariantItem {
+    /// How far it is.
+    #[must_use]
+    pub fn status(&self) -> JobStatus {
+        match &self.ended {
+            Some(end) => end.status,
+            None if self.begun => JobStatus::Running,
+            None => JobStatus::Queued,
+        }
+    }
+}
+
+/// What there still is to do for a job, apart from its turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    /// When it was submitted or run again: what is read before a retry says nothing of the job after it.
+    pub since: Timestamp,
+    /// Its turns are in the queue; what is left is to tell its webhook.
+    pub queued: bool,
+    /// Attempts at its webhook so far.
+    pub tries: u32,
+    /// Not before then there is another.
+    pub next: Timestamp,
 }
 
 /// `pk = JOB#<id>`, `sk = JOB`.
@@ -53,7 +80,7 @@ pub struct JobItem {
     pub webhook: Option<String>,
     pub cancelled: bool,
     /// Its turns may not be in the queue yet, or its webhook was not told yet.
-    pub pending: bool,
+    pub open: Option<Open>,
     pub ttl: u64,
 }
 
@@ -113,18 +140,29 @@ fn write_job(job: &JobItem) -> Item {
     for (i, variant) in job.variants.iter().enumerate() {
         item = item.s(&format!("t{i}"), variant.turn);
     }
-    if job.pending {
-        item = item.s("open", keys::job_shard(job.id)).s("since", keys::job_since(job.submitted_at));
+    if let Some(open) = &job.open {
+        item = item.s("open", keys::job_shard(job.id)).s("since", keys::job_since(open.since));
     }
     item.done()
 }
 
 fn read_job(item: Item) -> Result<JobItem, StoreError> {
-    let pending = item.contains_key("open");
     let mut r = Reader::new(item);
+    let open = match (r.opt_s("open")?, r.opt_s("since")?) {
+        (Some(_), Some(since)) => Some(Open {
+            since: keys::parse_job_since(&since).ok_or_else(|| StoreError::corrupt("`since` is wrong"))?,
+            queued: r.flag("queued"),
+            tries: r.opt_n("tries")?.unwrap_or_default(),
+            next: r.opt_n("next")?.map(Timestamp::from_millis).unwrap_or_default(),
+        }),
+        _ => None,
+    };
     let count: u32 = r.n("count")?;
     let variants = (0..count.min(100))
-        .map(|i| Ok(VariantItem { turn: r.parse(&format!("t{i}"))?, ended: r.opt_json(&format!("v{i}"))? }))
+        .map(|i| {
+            let turn = r.parse(&format!("t{i}"))?;
+            Ok(VariantItem { turn, begun: r.flag(&format!("b{i}")), ended: r.opt_json(&format!("v{i}"))? })
+        })
         .collect::<Result<_, StoreError>>()?;
     Ok(JobItem {
         id: r.id("JOB#")?,
@@ -136,7 +174,7 @@ fn read_job(item: Item) -> Result<JobItem, StoreError> {
         structured: r.flag("structured"),
         webhook: r.opt_s("webhook")?,
         cancelled: r.flag("cancelled"),
-        pending,
+        open,
         ttl: r.n("ttl")?,
     })
 }
@@ -242,30 +280,59 @@ impl Store {
         Ok((jobs.into_iter().flatten().filter(|job| job.owner == user).collect(), next))
     }
 
-    /// Takes a job out of the open work: its turns are in the queue, its webhook was told.
+    /// Takes a job out of the open work: its turns are in the queue, its webhook was told. Not if it was run again
+    /// since it was read.
     ///
     /// # Errors
     /// As every write.
-    pub async fn settle_job(&self, id: JobId) -> Result<(), StoreError> {
-        let change = Change {
-            key: job_key(id),
-            set: "REMOVE #open, #since".to_owned(),
-            when: "attribute_exists(pk)".to_owned(),
-            values: Item::new(),
-        };
-        self.change("settling a job", change).await.map(|_| ())
+    pub async fn settle_job(&self, job: &JobItem) -> Result<(), StoreError> {
+        self.note_open("settling a job", job, "REMOVE #open, #since").await
     }
 
-    /// Marks a job as cancelled, if it is this user's.
+    /// Notes that a job's turns are in the queue. Not if it was run again since it was read.
     ///
     /// # Errors
     /// As every write.
-    pub async fn cancel_job(&self, id: JobId, owner: UserId) -> Result<Option<JobItem>, StoreError> {
+    pub async fn queued_job(&self, job: &JobItem) -> Result<(), StoreError> {
+        self.note_open("noting that a job is queued", job, "SET #queued = :yes").await
+    }
+
+    async fn note_open(&self, doing: &'static str, job: &JobItem, set: &str) -> Result<(), StoreError> {
+        let Some(open) = &job.open else { return Ok(()) };
+        let mut values = values([(":since", s(keys::job_since(open.since)))]);
+        if set.contains(":yes") {
+            values.insert(":yes".to_owned(), AttributeValue::Bool(true));
+        }
+        let when = "attribute_exists(#open) AND #since = :since".to_owned();
+        self.change(doing, Change { key: job_key(job.id), set: set.to_owned(), when, values }).await.map(|_| ())
+    }
+
+    /// Notes that somebody runs a job's variant, if the turn still is that variant.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn begin_variant(&self, turn: &TurnItem) -> Result<(), StoreError> {
+        let Some(index) = turn.variant else { return Ok(()) };
         let change = Change {
-            key: job_key(id),
+            key: job_key(turn.session.into()),
+            set: format!("SET #b{index} = :yes"),
+            when: format!("#t{index} = :turn AND attribute_not_exists(#b{index})"),
+            values: values([(":yes", AttributeValue::Bool(true)), (":turn", s(turn.id))]),
+        };
+        self.change("noting that a variant is begun", change).await.map(|_| ())
+    }
+
+    /// Marks a job as cancelled, unless all its variants have ended. Gives it as it is then; none if they have.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn cancel_job(&self, job: &JobItem) -> Result<Option<JobItem>, StoreError> {
+        let running: Vec<String> = (0..job.variants.len()).map(|i| format!("attribute_not_exists(#v{i})")).collect();
+        let change = Change {
+            key: job_key(job.id),
             set: "SET #cancelled = :yes".to_owned(),
-            when: "#user = :owner".to_owned(),
-            values: values([(":yes", AttributeValue::Bool(true)), (":owner", s(owner))]),
+            when: format!("#user = :owner AND ({})", running.join(" OR ")),
+            values: values([(":yes", AttributeValue::Bool(true)), (":owner", s(job.owner))]),
         };
         match self.change("cancelling a job", change).await? {
             Written::Done(item) => read_job(item).map(Some),
@@ -284,11 +351,12 @@ impl Store {
         now: Timestamp,
     ) -> Result<SendOutcome, StoreError> {
         let mut set = vec!["#open = :shard".to_owned(), "#since = :since".to_owned()];
-        let (mut remove, mut when) = (vec!["#cancelled".to_owned()], Vec::new());
+        let mut remove: Vec<String> = ["#cancelled", "#queued", "#tries", "#next"].map(str::to_owned).into();
+        let mut when = Vec::new();
         let mut values = values([(":shard", s(keys::job_shard(id))), (":since", s(keys::job_since(now)))]);
         for (index, old, turn) in replaced {
             set.push(format!("#t{index} = :new{index}"));
-            remove.push(format!("#v{index}"));
+            remove.push(format!("#v{index}, #b{index}"));
             when.push(format!("#t{index} = :old{index} AND attribute_exists(#v{index})"));
             values.insert(format!(":new{index}"), s(turn.id));
             values.insert(format!(":old{index}"), s(*old));
@@ -309,42 +377,44 @@ impl Store {
         }
     }
 
-    /// Takes the next attempt at a job's webhook for the caller, if it is due: so that of several who look after a
-    /// job one tells it. Gives which attempt it is, from 1.
+    /// Takes the next attempt at a job's webhook for the caller, so that of several who look after a job one tells it;
+    /// the one after it comes no sooner than after its pause. Gives which attempt it is, from 1; none if somebody else
+    /// was first, or the job was run again since it was read.
     ///
     /// # Errors
     /// As every write.
     pub async fn begin_webhook(
         &self,
-        id: JobId,
+        job: &JobItem,
         now: Timestamp,
         pauses: &[Duration],
     ) -> Result<Option<u32>, StoreError> {
-        let item = self.get("reading a job", job_key(id)).await?;
-        let tries: u32 = item.and_then(|i| Reader::new(i).opt_n("tries").transpose()).transpose()?.unwrap_or(0);
+        let Some(Open { since, tries, .. }) = job.open else { return Ok(None) };
         let pause = pauses.get(tries as usize).copied().unwrap_or_default();
-        let seen = if tries == 0 { "attribute_not_exists(#tries)" } else { "#tries = :tries AND #next <= :now" };
-        let mut values =
-            values([(":next", n(now.plus_millis(pause.as_millis() as u64).millis())), (":more", n(tries + 1))]);
+        let seen = if tries == 0 { "attribute_not_exists(#tries)" } else { "#tries = :tries" };
+        let mut values = values([
+            (":next", n(now.plus_millis(pause.as_millis() as u64).millis())),
+            (":more", n(tries + 1)),
+            (":since", s(keys::job_since(since))),
+        ]);
         if tries > 0 {
             values.insert(":tries".to_owned(), n(tries));
-            values.insert(":now".to_owned(), n(now.millis()));
         }
         let change = Change {
-            key: job_key(id),
+            key: job_key(job.id),
             set: "SET #tries = :more, #next = :next".to_owned(),
-            when: format!("attribute_exists(pk) AND attribute_exists(#open) AND {seen}"),
+            when: format!("attribute_exists(#open) AND #since = :since AND {seen}"),
             values,
         };
         let begun = matches!(self.change("beginning a webhook", change).await?, Written::Done(_));
         Ok(begun.then_some(tries + 1))
     }
 
-    /// How many bytes a turn's log holds so far, by its newest segment that says so, and whether it was begun.
+    /// How many characters of text a turn's log holds so far, by its newest segment that says so.
     ///
     /// # Errors
     /// As every read.
-    pub async fn logged(&self, turn: TurnId) -> Result<Option<u32>, StoreError> {
+    pub async fn logged(&self, turn: TurnId) -> Result<u32, StoreError> {
         let ask = Ask {
             when: "pk = :pk AND begins_with(sk, :log)",
             values: values([(":pk", s(keys::turn_pk(turn))), (":log", s("LOG#"))]),
@@ -355,14 +425,16 @@ impl Store {
         };
         let page = self.query("looking at a log's end", &ask).await?;
         let mut newest = page.items.into_iter().map(super::log::read_segment);
-        let Some(first) = newest.next() else { return Ok(None) };
+        let Some(first) = newest.next() else { return Ok(0) };
         let (_, segment) = first?;
         // A stop shifts nothing; what stands before it says how far the text is.
         let segment = match (segment.kind, newest.next()) {
             (super::Kind::Stop, Some(before)) => before?.1,
             _ => segment,
         };
-        Ok(Some(segment.at + segment.pieces.iter().map(|p| p.text.len() as u32).sum::<u32>()))
+        // An earlier version did not count them: by their bytes then.
+        let bytes = || segment.at + segment.pieces.iter().map(|p| p.text.len() as u32).sum::<u32>();
+        Ok(segment.chars.unwrap_or_else(bytes))
     }
 }
 
@@ -385,11 +457,11 @@ mod tests {
             title: "t".into(),
             model: "m".into(),
             submitted_at: Timestamp::from_millis(8),
-            variants: (0..10).map(|i| VariantItem { turn: turn(i), ended: None }).collect(),
+            variants: (0..10).map(|i| VariantItem { turn: turn(i), begun: false, ended: None }).collect(),
             structured: true,
             webhook: Some("https://example.com/".into()),
             cancelled: false,
-            pending: true,
+            open: Some(Open { since: Timestamp::from_millis(8), queued: false, tries: 0, next: Timestamp::default() }),
             ttl: 9,
         };
         assert_eq!(read_job(write_job(&job)).unwrap(), job);

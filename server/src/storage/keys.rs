@@ -136,6 +136,11 @@ pub(super) fn job_since(at: Timestamp) -> String {
     format!("JOB#{at}")
 }
 
+/// The moment that [`job_since`] was of.
+pub(super) fn parse_job_since(since: &str) -> Option<Timestamp> {
+    since.strip_prefix("JOB#")?.parse().ok()
+}
+
 pub(super) fn deleted_since(at: Timestamp) -> String {
     format!("DELETED#{at}")
 }

@@ -1,6 +1,7 @@
 //! A turn's log: segments put under keys that must not exist.
 
 use app::domain::TurnId;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
     Segment, Store, StoreError, StoreErrorKind,
@@ -32,7 +33,11 @@ pub(super) fn write_segment(turn: TurnId, seq: u64, segment: &Segment, ttl: u64)
         .n("v", segment.v)
         .opt_word("seam", segment.seam.as_ref())?
         .opt_json("end", segment.end.as_ref())?
+        .opt_n("chars", segment.chars)
         .n("ttl", ttl);
+    if segment.misfit {
+        item = item.put("misfit", AttributeValue::Bool(true));
+    }
     if !segment.pieces.is_empty() {
         item = item.put("c", pieces(&segment.pieces));
     }
@@ -75,6 +80,8 @@ fn read_fields(mut r: Reader, v: u32) -> Result<(u64, Segment), StoreError> {
         v,
         seam: r.opt_word("seam")?,
         end: r.opt_json("end")?,
+        chars: r.opt_n("chars")?,
+        misfit: r.flag("misfit"),
     };
     Ok((seq.ok_or_else(|| StoreError::corrupt("a log key has no sequence"))?, segment))
 }

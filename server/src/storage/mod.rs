@@ -45,7 +45,7 @@ pub use self::{
     compact::{CompactTx, Compacted},
     error::{StoreError, StoreErrorKind},
     items::{Base, DayTotals, Head, MessageItem, SessionItem, TurnItem, TurnState},
-    job::{JobItem, SubmitTx, VariantEnd, VariantItem},
+    job::{JobItem, Open, SubmitTx, VariantEnd, VariantItem},
     log::{Append, Seen},
     message::{Link, More},
     open::OpenWork,

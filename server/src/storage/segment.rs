@@ -85,4 +85,11 @@ pub struct Segment {
     pub seam: Option<SeamClass>,
     /// Only of `end`.
     pub end: Option<End>,
+    /// Characters of the turn's text up to this segment's end, for who asks no more of the log. Not of `stop`, and of
+    /// no segment that a version without it wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chars: Option<u32>,
+    /// Only of `claim`: its runner made it over itself, because the reply did not fit its schema.
+    #[serde(default)]
+    pub misfit: bool,
 }

@@ -146,6 +146,14 @@ impl Content {
         self.stretches.iter().filter(|s| s.kind == PieceKind::Text).map(|s| s.text.as_str()).collect()
     }
 
+    /// Characters of text before `offset`, which must be a character's start.
+    #[must_use]
+    pub fn chars(&self, offset: u32) -> u32 {
+        let texts = self.stretches.iter().filter(|s| s.kind == PieceKind::Text && s.at < offset);
+        let before = |s: &Stretch| s.text.get(..(offset - s.at) as usize).unwrap_or(&s.text).chars().count() as u32;
+        texts.map(before).sum()
+    }
+
     /// Whether it holds any text (not only thinking).
     #[must_use]
     pub fn has_text(&self) -> bool {

@@ -60,6 +60,7 @@ pub struct Log {
     unplanned: u32,
     /// Claims in a row that brought nothing, hand-overs counted too.
     barren: u32,
+    misfits: u32,
     signs: u64,
 }
 
@@ -99,8 +100,13 @@ impl Log {
             return Err(LogFault::Offset);
         }
         let planned = self.released();
-        // The previous claim was fruitless if this one keeps nothing that it wrote.
-        self.fruitless = self.fruitless_after(segment.at);
+        // The previous claim was fruitless if this one keeps nothing that it wrote; but for one whose reply was whole
+        // and did not fit: those have a limit of their own.
+        if segment.misfit {
+            self.misfits += 1;
+        } else {
+            self.fruitless = self.fruitless_after(segment.at);
+        }
         self.barren = self.barren_after(segment.at);
         self.unplanned += u32::from(!planned);
         self.first_claim.get_or_insert(segment.time);
@@ -218,6 +224,11 @@ impl Log {
             None => 0,
         }
     }
+    /// Claims that a runner made over itself because the reply did not fit its schema.
+    #[must_use]
+    pub fn misfits(&self) -> u32 {
+        self.misfits
+    }
     /// Claims in all, those right behind a `release` not counted.
     #[must_use]
     pub fn unplanned(&self) -> u32 {
@@ -274,6 +285,17 @@ mod tests {
             assert_eq!(log.apply(seq, &segment), Err(fault));
             assert_eq!(log, before);
         }
+    }
+
+    #[test]
+    fn misfits_are_counted_apart_from_faults() {
+        let misfit = |n| Segment { misfit: true, ..claim(n, 0) };
+        let mut log = Log::default();
+        for (seq, s) in [claim(0, 0), text(0, 0, "a"), misfit(1), claim(2, 0), misfit(3)].iter().enumerate() {
+            log.apply(seq as u64, s).unwrap();
+        }
+        assert_eq!((log.misfits(), log.fruitless(), log.unplanned()), (2, 1, 4));
+        assert_eq!(log.fruitless_after(0), 2);
     }
 
     #[test]

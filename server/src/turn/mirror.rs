@@ -218,7 +218,7 @@ impl Reading<'_> {
         let (watch, read) = self.watch.get_or_insert_with(|| (self.turns.watch(turn, log, now, lease), now));
         watch.see(log, now, lease);
         let free = self.turns.is_free(turn.id, log);
-        if self.mirror.may_claim() && (free || watch.is_over(log, now)) {
+        if self.mirror.may_claim() && !self.turns.waits(turn, log) && (free || watch.is_over(log, now)) {
             let tended = self.turns.tend(turn, By::Web, self.mirror.host(), Some(watch)).await?;
             return Ok(matches!(tended, Tended::Started | Tended::Done));
         }

@@ -40,7 +40,7 @@ use tokio::{
 
 use crate::{
     claude::{self, Claude},
-    clock::Clock,
+    clock::{Clock, jitter},
     queue::{Note, Queue},
     schema::Schema,
     storage::{By, Kind, Segment, Store, StoreError, StoreErrorKind, TurnItem},
@@ -74,6 +74,8 @@ pub struct TurnConfig {
 
 /// A turn is looked after so long after it began, at the earliest.
 const CHECK: Duration = Duration::from_secs(30);
+/// So long its check is waited for, where nothing else keeps the process awake.
+const CHECK_SENT: Duration = Duration::from_secs(2);
 
 /// Who makes a runner run: what becomes of it when they go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -246,7 +248,6 @@ impl Turns {
             return;
         }
         self.inner.metrics.claimed(false);
-        self.check_later(turn.id);
         self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web, host });
     }
 
@@ -255,6 +256,7 @@ impl Turns {
         let turn = start.turn.clone();
         let live = self.inner.hub.enter(turn.clone(), bases, start.log.content().clone());
         let seat = Seat { turns: self.clone(), live };
+        self.note_begun(&turn);
         let turns = self.clone();
         tokio::spawn(async move {
             let left = runner::run(&seat.turns, &seat.live, start).await;
@@ -263,19 +265,41 @@ impl Turns {
         });
     }
 
-    /// Puts a message for a turn into a queue that outlives this process, off the path of its first token: should its
-    /// runner die and nobody follow, it is finished all the same.
-    fn check_later(&self, turn: TurnId) {
+    /// Notes on its job that a variant is begun, beside its run: whoever polls the job need not ask the log of each
+    /// that waits.
+    fn note_begun(&self, turn: &TurnItem) {
+        if turn.variant.is_none() {
+            return;
+        }
+        let (store, hub, turn) = (self.inner.store.clone(), self.inner.hub.clone(), turn.clone());
+        tokio::spawn(async move {
+            while let Err(error) = store.begin_variant(&turn).await {
+                tracing::warn!(turn = %turn.id, %error, "it could not be noted yet that a variant is begun");
+                tokio::time::sleep(Duration::from_millis(200 + jitter(300))).await;
+                if hub.get(turn.id).is_none() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Puts a message for a turn that was sent into a queue that outlives this process: should its runner die and
+    /// nobody follow, or nobody come to run it, it is finished all the same. `waits`: until it is in the queue, or that
+    /// takes too long; else beside the path to the first token.
+    pub(crate) async fn check_later(&self, turn: TurnId, waits: bool) {
         if !self.inner.queue.is_durable() {
             return;
         }
         let queue = self.inner.queue.clone();
         let delay = (self.inner.config.lease * 2).max(CHECK);
-        tokio::spawn(async move {
+        let sending = tokio::spawn(async move {
             if let Err(error) = queue.send(&[Note::Turn(turn)], delay).await {
                 tracing::warn!(%turn, %error, "a turn's check could not be queued");
             }
         });
+        if waits && tokio::time::timeout(CHECK_SENT, sending).await.is_err() {
+            tracing::warn!(%turn, "the queue did not take a turn's check in time");
+        }
     }
 
     /// What a process that goes on living does about a turn that its runner has left.

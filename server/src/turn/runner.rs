@@ -3,7 +3,10 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use app::domain::{Outcome, PieceKind, Timestamp, Timing, TurnError, Usage};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use super::{
     Prompt, Start, Turns, budget, compact,
@@ -21,6 +24,7 @@ use crate::{
     clock::jitter,
     prices,
     queue::Note,
+    schema::Misfit,
     storage::{Append, End, Kind, Segment, StoreError, StoreErrorKind},
 };
 
@@ -28,12 +32,17 @@ use crate::{
 const UNWRITTEN: u32 = 256 * 1024;
 /// The queue is waited for so long when a turn is handed over.
 const HAND_ON: Duration = Duration::from_secs(2);
+/// What stands for a turn that is handed over comes after so long: by then the release is written, and whoever gets it
+/// need not wait for the lease.
+const SETTLES: Duration = Duration::from_secs(1);
 /// A put that is not acknowledged for so long is said to wait for the store.
 const HELD: Duration = Duration::from_secs(2);
 /// Claims in a row whose content the next one drops.
 pub(super) const FRUITLESS: u32 = 3;
 /// The same where hand-overs count too: a runner whose life is too short for a first token is not tried for ever.
 pub(super) const BARREN: u32 = 20;
+/// So often a reply that does not fit its schema is asked for again.
+const MISFITS: u32 = 2;
 /// Claims in all, planned ones not counted.
 pub(super) const CLAIMS: u32 = 50;
 
@@ -91,8 +100,12 @@ struct Run<'a> {
     thought: Thought,
     /// What the turn shall end with, once it is known.
     ending: Option<(Outcome, Option<String>, Option<TurnError>)>,
+    /// A whole reply that is being held against its schema, and why it stopped.
+    checking: Checking,
     /// What came that did not fit its schema, and what was wrong with it: all of that is asked for again.
     misfits: Vec<Said>,
+    /// The next claim over itself is because of the last of them.
+    misfit: bool,
     /// Upstream broke past the first content: claim again over itself.
     restart: bool,
     /// The last claim over itself was refused, and what stands at its key was looked at since.
@@ -132,7 +145,9 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         put_at: Instant::now(),
         ticked: (Instant::now(), turns.inner.clock.local()),
         ending: None,
+        checking: None,
         misfits: Vec::new(),
+        misfit: false,
         restart: false,
         refused: false,
         releasing: false,
@@ -226,6 +241,7 @@ impl Run<'_> {
                     if let Some(done) = self.settle(outcome).await { return done; }
                 }
                 step = self.upstream.next(), if read => self.step(step),
+                checked = check(&mut self.checking) => self.checked(checked),
                 _ = tick.tick() => {
                     if self.slept() {
                         return Done::Fenced;
@@ -333,27 +349,44 @@ impl Run<'_> {
         self.first_at.get_or_insert(now);
     }
 
-    /// The reply has to fit a schema and does not: it is asked for again, with the fault named, or given up.
-    fn misfits(&mut self) -> bool {
-        let Some(shape) = &self.prompt.shape else { return false };
-        let text = self.live.state().content.text();
-        let Err(fault) = shape.check(&text) else { return false };
+    /// The reply was held against its schema. One that does not fit is asked for again, with the fault named, or given
+    /// up.
+    fn checked(&mut self, checked: Result<Result<(), Misfit>, JoinError>) {
+        let Some((_, stop_reason)) = self.checking.take() else { return };
+        if self.ending.is_some() {
+            return;
+        }
+        let misfit = match checked {
+            Ok(Ok(())) => return self.finish(stop_reason),
+            Ok(Err(misfit)) => misfit,
+            Err(error) => {
+                tracing::error!(turn = %self.live.turn.id, %error, "a result could not be held against its schema");
+                let fault = "it could not be checked".to_owned();
+                Misfit { told: fault.clone(), fault }
+            }
+        };
         tracing::info!(turn = %self.live.turn.id, "a result does not fit its schema");
-        if self.may_claim_again() {
+        let short = match stop_reason.as_deref() {
+            Some("max_tokens" | "model_context_window_exceeded") => " It was cut off at its longest.",
+            Some("refusal") => " Claude declined to answer.",
+            _ => "",
+        };
+        if self.log.misfits() < MISFITS && self.log.unplanned() < CLAIMS {
+            let text = self.live.state().content.text();
             let said = if text.trim().is_empty() { "{}".to_owned() } else { text };
             let ask = format!(
-                "That does not fit the JSON Schema that I gave you: {fault}. Please answer once more, with JSON that \
-                 fits it and nothing else."
+                "That does not fit the JSON Schema that I gave you: {}.{short} Please answer once more, with JSON that \
+                 fits it and nothing else.",
+                misfit.fault
             );
             self.misfits.extend([Said::assistant(said.trim_end()), Said::user(ask)]);
-            self.restart = true;
+            (self.restart, self.misfit) = (true, true);
         } else {
-            let message = format!("The result does not fit the schema: {fault}.");
+            let message = format!("The result does not fit the schema: {}.{short}", misfit.told);
             let error = TurnError { code: "schema_mismatch".to_owned(), message, retryable: true };
             self.ending = Some((Outcome::Failed, None, Some(error)));
             self.upstream.cancel();
         }
-        true
     }
 
     /// Claude ended the reply.
@@ -370,10 +403,11 @@ impl Run<'_> {
             self.restart = true;
             return;
         }
-        if stop_reason.as_deref() == Some("end_turn") && self.misfits() {
-            return;
+        // Whatever it stopped for: what is to be read by a program fits, or has failed.
+        match &self.prompt.shape {
+            Some(shape) => self.checking = Some((shape.checked(self.live.state().content.text()), stop_reason)),
+            None => self.finish(stop_reason),
         }
-        self.finish(stop_reason);
     }
 
     /// Where this runner's next claim begins.
@@ -443,7 +477,7 @@ impl Run<'_> {
         }
         if self.ending.is_some() {
             self.put(Kind::End);
-        } else if self.releasing {
+        } else if self.releasing && self.checking.is_none() {
             self.upstream.cancel();
             self.put(Kind::Release);
         }
@@ -496,7 +530,7 @@ impl Run<'_> {
         self.io = Some(Box::pin(async move {
             if hand_on {
                 // First who comes after, then the release.
-                let sent = tokio::time::timeout(HAND_ON, queue.send(&[Note::Turn(turn)], Duration::ZERO)).await;
+                let sent = tokio::time::timeout(HAND_ON, queue.send(&[Note::Turn(turn)], SETTLES)).await;
                 match sent {
                     Ok(Ok(())) => live.hand_on(),
                     Ok(Err(error)) => tracing::warn!(%turn, %error, "no message stands for a turn that is handed over"),
@@ -607,7 +641,9 @@ impl Run<'_> {
         let claim = self.log.bases().len() as u32;
         let author = self.writer.author().clone();
         let at = self.resume_at(self.log.content());
-        let segment = author.segment(Kind::Claim, claim, at, self.turns.inner.clock.now());
+        let (chars, misfit) = (Some(self.log.content().chars(at)), self.misfit);
+        let now = self.turns.inner.clock.now();
+        let segment = Segment { chars, misfit, ..author.segment(Kind::Claim, claim, at, now) };
         let seq = self.log.next();
         match super::sweeper::claim(self.turns, &self.live.turn, seq, &segment, claim).await {
             Ok(true) => {}
@@ -629,7 +665,7 @@ impl Run<'_> {
             }
         }
         self.awake();
-        self.refused = false;
+        (self.refused, self.misfit) = (false, false);
         if let Err(fault) = self.log.apply(seq, &segment) {
             tracing::error!(turn = %self.live.turn.id, %fault, "a claim that cannot follow");
             return Some(Done::Fenced);
@@ -643,6 +679,15 @@ impl Run<'_> {
         self.heard = false;
         self.ask(false);
         None
+    }
+}
+
+type Checking = Option<(JoinHandle<Result<(), Misfit>>, Option<String>)>;
+
+async fn check(checking: &mut Checking) -> Result<Result<(), Misfit>, JoinError> {
+    match checking {
+        Some((check, _)) => check.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     clock::jitter,
     prices,
+    queue::Note,
     storage::{Append, By, End, Kind, OpenWork, Segment, StoreError, TurnItem, TurnState, keys},
 };
 
@@ -135,6 +136,12 @@ impl Turns {
         Watch::new(log, turn.created_at, self.inner.clock.now(), now, lease)
     }
 
+    /// Whether it is a job's variant that nobody has begun: it is claimed through the queue alone, so that no more run
+    /// at once than there are workers.
+    pub(super) fn waits(&self, turn: &TurnItem, log: &Log) -> bool {
+        log.unclaimed() && turn.variant.is_some()
+    }
+
     /// Whether nobody runs it, and that can be told without watching it: unclaimed, released, or, where one process
     /// owns the store, not running here.
     pub(super) fn is_free(&self, turn: TurnId, log: &Log) -> bool {
@@ -169,7 +176,8 @@ impl Turns {
             at = log.content().len();
         }
         let before = estimate(&log, prompt.as_ref().map_or(0, |p| p.begins_with.len()));
-        let segment = author.segment(Kind::Claim, number, at, self.inner.clock.now());
+        let chars = Some(log.content().chars(at));
+        let segment = Segment { chars, ..author.segment(Kind::Claim, number, at, self.inner.clock.now()) };
         if !claim(self, &current, log.next(), &segment, number).await? {
             return Ok(Tended::Alive);
         }
@@ -325,13 +333,17 @@ impl Turns {
             watched().remove(&id);
             return Ok(Tended::Alive);
         }
+        let note = Note::Turn(id);
+        if !self.inner.queue.is_durable() && self.inner.queue.holds(&note) {
+            // It waits for a worker that is free; there may be a thousand of them.
+            return Ok(Tended::Alive);
+        }
         let Some(turn) = self.inner.store.turn(id).await? else { return Ok(Tended::Done) };
         if turn.state == TurnState::Done {
             return Ok(Tended::Done);
         }
         let log = self.read(id).await?;
-        if log.unclaimed() && turn.variant.is_some() && self.inner.queue.is_durable() {
-            // It waits in the queue for a worker that is free.
+        if self.waits(&turn, &log) && self.inner.queue.holds(&note) {
             return Ok(Tended::Alive);
         }
         let (lease, now) = (Lease::new(self.inner.config.lease), Instant::now());
@@ -343,7 +355,15 @@ impl Turns {
         };
         // A turn that was just sent by a plain form is claimed by the page that follows it; give it a lease.
         let free = self.is_free(id, &log) && !log.unclaimed();
-        if log.end().is_some() || free || watch.is_over(&log, now) {
+        let over = watch.is_over(&log, now);
+        if over && self.waits(&turn, &log) {
+            // The process that queued it is gone. It is claimed as any other variant, when a worker is free.
+            if let Err(error) = self.inner.queue.send(&[note], Duration::ZERO).await {
+                tracing::warn!(turn = %id, %error, "a variant could not be queued");
+            }
+            return Ok(Tended::Alive);
+        }
+        if log.end().is_some() || free || over {
             return self.tend(&turn, By::Sweeper, Host::default(), Some(&watch)).await;
         }
         Ok(Tended::Alive)

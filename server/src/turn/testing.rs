@@ -17,6 +17,8 @@ pub(crate) fn segment(kind: Kind, claim: u32, at: u32, added: &str) -> Segment {
         v: VERSION,
         seam: None,
         end: None,
+        chars: None,
+        misfit: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a runner appends and how it learns whether it still holds the turn: pure.
 
-use app::domain::Timestamp;
+use app::domain::{Piece, PieceKind, Timestamp};
 
 use super::content::Content;
 use crate::storage::{By, End, Kind, SeamClass, Segment, segment::VERSION};
@@ -40,8 +40,15 @@ impl Author {
             v: VERSION,
             seam: None,
             end: None,
+            chars: None,
+            misfit: false,
         }
     }
+}
+
+/// Characters of text, thinking not counted.
+fn text_chars(pieces: &[Piece]) -> u32 {
+    pieces.iter().filter(|p| p.kind == PieceKind::Text).map(|p| p.text.chars().count() as u32).sum()
 }
 
 /// What became of the put in flight.
@@ -62,6 +69,8 @@ pub struct Writer {
     claim: u32,
     next: u64,
     logged: u32,
+    /// Characters of text in them; counted at the first put.
+    chars: Option<u32>,
     pending: Option<Segment>,
     seam: Option<SeamClass>,
 }
@@ -70,7 +79,7 @@ impl Writer {
     /// The writer of claim number `claim`, which stands in the log just before `next`; `logged` bytes are kept.
     #[must_use]
     pub fn new(author: Author, claim: u32, next: u64, logged: u32) -> Self {
-        Self { author, claim, next, logged, pending: None, seam: None }
+        Self { author, claim, next, logged, chars: None, pending: None, seam: None }
     }
 
     /// Builds the next segment of `kind` with what of `content` is unwritten, and takes it to be in flight.
@@ -82,7 +91,9 @@ impl Writer {
         let (pieces, upto) = content.pieces(self.logged, SEGMENT);
         let kind = if upto < content.len() { Kind::Text } else { kind };
         let seam = self.seam.take();
-        let mut segment = Segment { pieces, seam, ..self.author.segment(kind, self.claim, self.logged, time) };
+        let chars = self.chars.unwrap_or_else(|| content.chars(self.logged)) + text_chars(&pieces);
+        let chars = Some(chars);
+        let mut segment = Segment { pieces, seam, chars, ..self.author.segment(kind, self.claim, self.logged, time) };
         if kind == Kind::End {
             segment.end = end.map(|e| End { total: content.len(), ..e });
         }
@@ -114,6 +125,7 @@ impl Writer {
             _ => {
                 self.next += 1;
                 self.logged += pending.pieces.iter().map(|p| p.text.len() as u32).sum::<u32>();
+                self.chars = pending.chars;
                 Resolved::Written(pending.kind)
             }
         }
@@ -151,8 +163,6 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use app::domain::PieceKind;
-
     use super::{super::testing, *};
 
     fn author() -> Author {
@@ -191,6 +201,29 @@ mod tests {
         assert_eq!(w.resolve(Some(&testing::claim(1, 0))), Resolved::Fenced);
         assert_eq!(w.looked(&testing::stop(0)), Resolved::Stop);
         assert_eq!(w.looked(&testing::claim(1, 0)), Resolved::Fenced);
+    }
+
+    #[test]
+    fn segments_count_the_characters_of_text() {
+        let mut content = Content::default();
+        content.push(0, PieceKind::Thinking, "hm…");
+        content.push(0, PieceKind::Text, "zwölf");
+        let mut w = Writer::new(author(), 0, 1, 0);
+        let mut put = |content: &Content| {
+            let (_, s) = w.put(Kind::Text, content, None, Timestamp::default()).unwrap();
+            w.resolve(None);
+            s.chars
+        };
+        assert_eq!(put(&content), Some(5));
+        content.push(0, PieceKind::Text, " Bücher");
+        assert_eq!((put(&content), put(&content)), (Some(12), Some(12)));
+        // Whoever carries on counts what is kept too, and not what a claim has dropped.
+        let kept = content.floor(content.len() - 3);
+        content.truncate(kept);
+        let mut next = Writer::new(author(), 1, 9, content.len());
+        content.push(1, PieceKind::Text, "é");
+        let (_, s) = next.put(Kind::Text, &content, None, Timestamp::default()).unwrap();
+        assert_eq!(s.chars, Some(10));
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn call(path: &str, ids: &Ids) -> Call {
         "/api/chat/follow" => get(format!("?turn_id={turn}"), true),
         "/api/chat/stop" => post(format!("turn_id={turn}"), true),
         "/api/jobs/list" => get(String::new(), false),
-        "/api/jobs/submit" => post(format!("job_id={fresh}&prompt=x"), false),
+        "/api/jobs/submit" => post(format!("job_id={fresh}&variants=1&prompt=x"), false),
         "/api/jobs/status" => get(format!("?job_id={job}"), true),
         "/api/jobs/cancel" | "/api/jobs/retry" => post(format!("job_id={job}"), true),
         "/c/{id}" => page(format!("/c/{session}"), true),
@@ -137,7 +137,11 @@ async fn nobody_gets_what_is_not_theirs_nor_learns_whether_it_is_there() {
     reader.read(stream).await;
     let job: JobId = rig.turn().to_string().parse().unwrap();
     let submitted = open
-        .post("/api/jobs/submit", &format!("job_id={job}&prompt=Mine%0A/sim+html+rate=0"), &open.cookie(owner))
+        .post(
+            "/api/jobs/submit",
+            &format!("job_id={job}&variants=1&prompt=Mine%0A/sim+html+rate=0"),
+            &open.cookie(owner),
+        )
         .await;
     assert_eq!(submitted.status(), 202);
     let existing = (session, turn, job);

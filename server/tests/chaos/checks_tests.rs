@@ -39,6 +39,8 @@ fn segment(kind: SegmentKind, claim: u32, at: usize, text: &str) -> Segment {
         v: VERSION,
         end: None,
         seam: None,
+        chars: None,
+        misfit: false,
     }
 }
 

@@ -8,7 +8,7 @@ use super::support::*;
 const HTML: &str =
     "<!DOCTYPE html><title>t</title><LINK rel=preconnect href=//evil.example><script>top.x=1</script><p>Hi";
 
-fn job_id(n: u128) -> JobId {
+pub(crate) fn job_id(n: u128) -> JobId {
     JobId::from_parts(Timestamp::from_millis(4), n)
 }
 
@@ -118,6 +118,9 @@ async fn variants_stand_side_by_side() {
         "{html}"
     );
     assert!(html.contains("They differ in 1 place, 1 word of 10."), "{html}");
+    // Beside itself it is seen once.
+    let (status, html) = page(&server, &format!("/jobs/{id}?compare=4&compare=4"), &own).await;
+    assert_eq!((status, html.contains("id=\"l4\"")), (200, false), "{html}");
     let (_, html) = page(&server, &format!("/jobs/{id}?compare=0,4&marks=off&view=text"), &own).await;
     assert!(!html.contains("<del") && html.contains("*before*"));
 }

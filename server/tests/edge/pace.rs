@@ -2,7 +2,10 @@
 
 use server::config::Pace;
 
-use crate::support::{Server, header, json, session_id, turn_id, user};
+use crate::{
+    jobs::job_id,
+    support::{Server, header, json, session_id, turn_id, user},
+};
 
 const SEND: [&str; 3] = ["/api/chat/send", "/api/chat/retry", "/api/chat/continue"];
 
@@ -36,6 +39,26 @@ async fn a_user_sends_so_many_messages_a_minute() {
     let form = server.form(SEND[0], &form(), &server.base).header("cookie", server.cookie(user(1)));
     let res = form.send().await.unwrap();
     assert_eq!((res.status().as_u16(), header(&res, "location")), (303, "/?error=rate_limited"));
+}
+
+/// A job begins turns too: handed in by a script or a form, or run again.
+#[tokio::test]
+async fn jobs_are_counted_whichever_way_they_are_handed_in() {
+    let server = Server::paced(Pace { user: Some(3), ..Pace::default() }).await;
+    let job = job_id(1);
+    let cookie = server.cookie(user(1));
+    let post = |path: &'static str| {
+        let form = format!("job_id={job}&prompt=x&variants=1&model=&schema=&webhook=");
+        server.post(path, &form).header("cookie", &cookie).send()
+    };
+    for (path, status) in [("/api/jobs/submit", 202), ("/api/jobs/retry", 200), ("/jobs", 303)] {
+        assert_eq!(post(path).await.unwrap().status(), status, "{path}");
+    }
+    for path in ["/api/jobs/submit", "/api/jobs/retry", "/jobs"] {
+        assert_eq!(post(path).await.unwrap().status(), 429, "{path}");
+    }
+    let html = post("/jobs").await.unwrap().text().await.unwrap();
+    assert!(html.contains("Too many messages at once.") && html.contains(">\nx</textarea>"), "{html}");
 }
 
 #[tokio::test]

@@ -212,6 +212,11 @@ impl Server {
     }
 
     async fn behind(door: Door, pace: Pace, limits: Limits, patience: Patience) -> Self {
+        Self::made(limits, patience, |state| AppState { door, pace: Paces::new(pace), ..state }).await
+    }
+
+    /// With what is else than usual in `change`.
+    pub(crate) async fn made(limits: Limits, patience: Patience, change: impl FnOnce(AppState) -> AppState) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let site = tempfile::tempdir().unwrap();
         build(site.path());
@@ -223,8 +228,8 @@ impl Server {
         let counting = Arc::clone(&requests);
         let state = AppState {
             identity: Identity::new(&Secret::new(SECRET), &[], clock.clone()),
-            door,
-            pace: Paces::new(pace),
+            door: Door::new(None, None),
+            pace: Paces::new(Pace::default()),
             admin: None,
             lease_ms: 10_000,
             clock: clock.clone(),
@@ -242,7 +247,7 @@ impl Server {
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
-        let ended = tokio::spawn(connection::serve(listener, router(Arc::new(state)), shutdown, patience));
+        let ended = tokio::spawn(connection::serve(listener, router(Arc::new(change(state))), shutdown, patience));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { base: format!("http://{host}"), host, script, clock, client, site, requests, stop: Some(stop), ended }
     }

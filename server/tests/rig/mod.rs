@@ -148,7 +148,7 @@ impl Rig {
             running: self.running,
         };
         let chat = Chat::new(store.clone(), turns.clone(), Models::new(claude), self.clock.clone(), chat);
-        let hooks = JobsConfig { secret: Secret::new("webhooks"), private_webhooks: true };
+        let hooks = JobsConfig { secret: Some(Secret::new("webhooks")), private_webhooks: true };
         let (clock, kept) = (self.clock.clone(), queue.clone());
         let jobs = Jobs::new(store.clone(), turns.clone(), chat.clone(), kept, clock, &hooks);
         Server { chat, turns, jobs, queue, store }

@@ -140,6 +140,8 @@ impl Table {
             v: 1,
             seam: None,
             end: None,
+            chars: None,
+            misfit: false,
         }
     }
 

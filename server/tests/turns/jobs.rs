@@ -241,6 +241,10 @@ async fn structured_results_fit_their_schema_or_say_what_does_not() {
         ("seed=1 rate=0 misfit times=1", JobStatus::Complete, 2),
         ("seed=1 rate=0 misfit times=2", JobStatus::Complete, 3),
         ("seed=1 rate=0 misfit", JobStatus::Failed, 3),
+        // Whatever it stopped for.
+        ("seed=1 rate=0 misfit stop=max_tokens", JobStatus::Failed, 3),
+        ("seed=1 rate=0 misfit stop=refusal times=1", JobStatus::Complete, 2),
+        ("seed=1 rate=0 stop=stop_sequence", JobStatus::Complete, 1),
         // Interrupted, it begins anew.
         ("seed=1 rate=0 fault=reset@2 times=1", JobStatus::Complete, 2),
     ] {
@@ -258,7 +262,8 @@ async fn structured_results_fit_their_schema_or_say_what_does_not() {
         } else {
             let error = variant.error.as_ref().unwrap();
             assert_eq!(error.code, "schema_mismatch");
-            assert!(error.message.contains("count"), "{}", error.message);
+            assert!(error.message.contains("\"count\" is missing"), "{}", error.message);
+            assert_eq!(error.message.contains("cut off"), script.contains("max_tokens"));
         }
     }
 }
@@ -304,5 +309,5 @@ async fn a_webhook_is_told_again_until_it_takes_it() {
     assert!(json["finished_at"].as_str().unwrap().parse::<Timestamp>().is_ok());
     let header = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
     assert!(header("outlast-signature").starts_with("v1=") && header("outlast-timestamp").parse::<u64>().is_ok());
-    assert!(!server.store.job(id).await.unwrap().unwrap().pending);
+    assert_eq!(server.store.job(id).await.unwrap().unwrap().open, None);
 }

@@ -40,6 +40,7 @@ mod carry_on;
 mod elsewhere;
 mod faults;
 mod hand_over;
+mod job_faults;
 mod jobs;
 mod price;
 mod sqs;
