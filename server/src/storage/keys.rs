@@ -9,7 +9,8 @@
 //! | job | `JOB#<id>` | `JOB` |
 //! | the schema of its results | `JOB#<id>` | `SCHEMA` |
 //! | what a user's turns used in a day | `USAGE#<user>` | `<yyyy-mm-dd>` |
-//! | what a process spent in a day | `SPENT#<yyyy-mm-dd>` | `<boot>` |
+//! | what a process takes of a day's budget | `SPENT#<yyyy-mm-dd>` | `<process>` |
+//! | and of a user's | `USAGE#<user>` | `<yyyy-mm-dd>#<process>` |
 //! | an admin who is signed in | `ADMIN` | `SESSION#<hash>` |
 //! | how often all of them were signed out | `ADMIN` | `GENERATION` |
 //! | what an admin looked at | `AUDIT#<yyyy-mm>` | `<time>#<random>` |

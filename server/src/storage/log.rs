@@ -31,6 +31,7 @@ pub(super) fn write_segment(turn: TurnId, seq: u64, segment: &Segment, ttl: u64)
         .time("time", segment.time)
         .n("v", segment.v)
         .opt_word("seam", segment.seam.as_ref())?
+        .opt_json("usage", segment.usage.as_ref())?
         .opt_json("end", segment.end.as_ref())?
         .n("ttl", ttl);
     if !segment.pieces.is_empty() {
@@ -74,6 +75,7 @@ fn read_fields(mut r: Reader, v: u32) -> Result<(u64, Segment), StoreError> {
         time: r.time("time")?,
         v,
         seam: r.opt_word("seam")?,
+        usage: r.opt_json("usage")?,
         end: r.opt_json("end")?,
     };
     Ok((seq.ok_or_else(|| StoreError::corrupt("a log key has no sequence"))?, segment))

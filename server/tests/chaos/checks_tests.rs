@@ -39,6 +39,7 @@ fn segment(kind: SegmentKind, claim: u32, at: usize, text: &str) -> Segment {
         v: VERSION,
         end: None,
         seam: None,
+        usage: None,
     }
 }
 
