@@ -96,12 +96,10 @@ impl World {
         let process = &mut self.processes[p];
         match (process.at.clone(), action) {
             (_, 0) => self.pass(),
-            (_, 1) => {
-                if !self.late.is_empty() {
-                    let at = self.dice.roll(self.late.len() as u64) as usize;
-                    let (p, share) = self.late.swap_remove(at);
-                    self.land(p, share);
-                }
+            (_, 1) if !self.late.is_empty() => {
+                let at = self.dice.roll(self.late.len() as u64) as usize;
+                let (p, share) = self.late.swap_remove(at);
+                self.land(p, share);
             }
             (_, 2) if process.pool.room(now) >= amount => {
                 process.pool.rerun(0, amount);
