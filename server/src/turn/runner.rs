@@ -31,8 +31,6 @@ const UNWRITTEN: u32 = 256 * 1024;
 const HAND_ON: Duration = Duration::from_secs(2);
 /// A put that is not acknowledged for so long is said to wait for the store.
 const HELD: Duration = Duration::from_secs(2);
-/// Far from the cap a reply goes on for so long while the table does not say what is left.
-const UNPAID: Duration = Duration::from_secs(10);
 /// Claims in a row whose content the next one drops.
 pub(super) const FRUITLESS: u32 = 3;
 /// A reply is promised so many tokens ahead of what it has.
@@ -509,10 +507,9 @@ impl Run<'_> {
             self.unpaid = None;
             return;
         }
-        // Claude goes on writing while the table is asked. Near the cap no longer than a flush.
+        // Claude goes on writing while the table is asked: no longer than a flush.
         let since = *self.unpaid.get_or_insert_with(Instant::now);
-        let patience = if purse.is_far_from_the_cap() { UNPAID } else { self.turns.inner.config.flush };
-        if reach == Reach::Refused || since.elapsed() > patience {
+        if reach == Reach::Refused || since.elapsed() > self.turns.inner.config.flush {
             self.spent();
         }
     }

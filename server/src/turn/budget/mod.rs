@@ -157,16 +157,6 @@ impl Purse {
         self.budget.reach(self.number, cost, want, least)
     }
 
-    /// Whether at least half of each budget was left when it was last read, not long ago: then a turn that runs waits
-    /// for the table, whatever ails it.
-    pub(crate) fn is_far_from_the_cap(&self) -> bool {
-        let (budget, now) = (&self.budget, self.budget.0.clock.now());
-        let mut state = budget.state();
-        budget.accounts(self.user).all(|account| {
-            state.seat(account).is_some_and(|s| s.pool.is_fresh(now, pool::LEND) && s.pool.left() >= s.pool.cap / 2)
-        })
-    }
-
     /// Says what the turn has cost so far.
     pub(crate) fn note(&self, cost: u64) {
         self.budget.state().change(self.number, |entry| entry.cost = cost);

@@ -15,7 +15,7 @@ use app::domain::Timestamp;
 use crate::storage::{Others, Share};
 
 /// What is taken and not promised to a turn lapses after so long.
-pub(super) const LEND: Duration = Duration::from_secs(120);
+const LEND: Duration = Duration::from_secs(120);
 /// So much earlier its owner uses it no more: clocks differ, and a write takes its time.
 const MARGIN: Duration = Duration::from_secs(10);
 /// Running turns make it last longer from so long before it lapses.
