@@ -77,7 +77,9 @@ pub fn doctor() -> Result<(), String> {
 /// One line that says why it cannot be told.
 pub fn turn(id: TurnId, text: bool) -> Result<(), String> {
     telemetry::aside();
-    run(async move { operator::turn(Config::from_env().await.map_err(|e| e.to_string())?, id, text).await.map_err(|e| e.to_string()) })
+    run(async move {
+        operator::turn(Config::from_env().await.map_err(|e| e.to_string())?, id, text).await.map_err(|e| e.to_string())
+    })
 }
 
 /// Reads a secret from the first line of what comes in, and prints its PHC string.

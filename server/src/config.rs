@@ -229,15 +229,17 @@ impl Config {
         let env = Reader::new(&lookup);
         let lambda = env.get("AWS_LAMBDA_FUNCTION_NAME").is_some();
         let addr = env.listen(lambda)?;
+        let (access, caps) = (env.access(lambda)?, env.caps(lambda)?);
+        let behind = access.code.is_some() || caps != Caps::default();
         Ok(Self {
             lambda,
             listen: Listen { addr, front: env.front()? },
             store: env.store(lambda)?,
             claude: env.claude(lambda)?,
             signing: env.signing(lambda)?,
-            access: env.access(lambda)?,
-            caps: env.caps(lambda)?,
-            pace: env.pace(lambda || !addr.ip().is_loopback())?,
+            access,
+            caps,
+            pace: env.pace(lambda || !addr.ip().is_loopback(), behind)?,
             turn: env.turn()?,
             jobs: env.jobs()?,
             limits: env.limits()?,

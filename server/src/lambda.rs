@@ -130,7 +130,9 @@ mod tests {
     }
 
     async fn asked(payload: Value) -> (MetadataPrelude, Value) {
-        let Ok(FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, mut stream })) = answer(echo(), event(payload)).await else {
+        let Ok(FunctionResponse::StreamingResponse(StreamResponse { metadata_prelude, mut stream })) =
+            answer(echo(), event(payload)).await
+        else {
             panic!("a stream is the answer to a request");
         };
         let mut body = Vec::new();
@@ -161,9 +163,15 @@ mod tests {
         assert_eq!((&told["body"], &told["cookie"]), (&json!("text=é"), &json!(["id=1; theme=dark"])));
         // What a client claims of itself is overwritten.
         let context: Value = serde_json::from_str(told["context"][0].as_str().unwrap()).unwrap();
-        assert_eq!((told["context"].as_array().unwrap().len(), &context["http"]["sourceIp"]), (1, &json!("203.0.113.7")));
+        assert_eq!(
+            (told["context"].as_array().unwrap().len(), &context["http"]["sourceIp"]),
+            (1, &json!("203.0.113.7"))
+        );
         let lambda: Value = serde_json::from_str(told["lambda"][0].as_str().unwrap()).unwrap();
-        assert_eq!((told["lambda"].as_array().unwrap().len(), &lambda["deadline"], &lambda["request_id"]), (1, &json!(1_900_000), &json!("r-1")));
+        assert_eq!(
+            (told["lambda"].as_array().unwrap().len(), &lambda["deadline"], &lambda["request_id"]),
+            (1, &json!(1_900_000), &json!("r-1"))
+        );
         assert_eq!((prelude.status_code.as_u16(), &prelude.cookies[..]), (200, &["a=1".to_owned()][..]));
         assert!(prelude.headers.contains_key("x-more") && !prelude.headers.contains_key("set-cookie"));
         let (_, told) = asked(request("GET", "/", "", None, false)).await;

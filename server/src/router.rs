@@ -19,8 +19,8 @@ use axum::{
 
 use crate::{
     http::{
-        access_log, admin, api, assets, errors, events, front, headers, health, identify, jobs, live, origin, pages, sign_in,
-        theme,
+        access_log, admin, admin_jobs, api, assets, errors, events, front, headers, health, identify, jobs, live,
+        origin, pages, sign_in, theme,
     },
     state::{RequestId, SharedState},
 };
@@ -58,6 +58,8 @@ routes! {
     ADMIN, admin_routes:
     "/admin" => get(admin::list),
     "/admin/sessions/{id}" => get(admin::session),
+    "/admin/jobs" => get(admin_jobs::list),
+    "/admin/jobs/{id}" => get(admin_jobs::job),
     "/admin/audit" => get(admin::audit),
     "/admin/sign-out" => post(admin::sign_out).fallback(only_post),
     "/admin/sign-out-everywhere" => post(admin::sign_out_everywhere).fallback(only_post),

@@ -1,5 +1,6 @@
 //! What an admin may see: everybody's sessions and the logs of their turns. To look at only, and every look is noted.
 
+pub mod jobs;
 pub mod sessions;
 pub mod timeline;
 

@@ -15,7 +15,7 @@ const PAGE: usize = 50;
 const LOOKED: usize = 2_000;
 /// Days gone back for one page. Each costs a read of every shard.
 const DAYS: u32 = 31;
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,7 +83,7 @@ impl Place {
         }
     }
 
-    fn at(&self) -> Timestamp {
+    pub(super) fn at(&self) -> Timestamp {
         match self {
             Self::After(at, _) | Self::Day(at) => *at,
         }

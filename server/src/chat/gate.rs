@@ -13,7 +13,10 @@ use app::{
 use tokio::time::Instant;
 
 use super::{Chat, errors::store};
-use crate::storage::{SessionItem, StoreError};
+use crate::{
+    storage::{SessionItem, StoreError},
+    turn::{budget::Purse, hub::Place},
+};
 
 /// How old a count may be.
 const AGE: Duration = Duration::from_secs(10);
@@ -45,6 +48,16 @@ impl Counts {
 pub(super) struct Asking {
     pub user: UserId,
     pub turn: TurnId,
+    /// What the turn will cost at least.
+    pub need: u64,
+}
+
+/// What a turn may begin with.
+#[derive(Default)]
+pub(super) struct Admitted {
+    pub purse: Option<Purse>,
+    /// Until it runs here, it counts as one that does.
+    _place: Option<Place>,
 }
 
 impl Chat {
@@ -56,13 +69,13 @@ impl Chat {
     ) -> Result<Option<SessionItem>, ApiError> {
         let spent = async {
             if let Some(budget) = self.inner.turns.budget() {
-                budget.learn(asking.user).await;
+                budget.prepare(asking.user, asking.need).await;
             }
         };
         let running = async {
             if self.inner.config.running.is_some() {
                 // Without it the last count serves.
-                let _ = self.count(asking).await;
+                let _ = self.count(asking.user, asking.turn).await;
             }
         };
         let (found, (), ()) = futures::join!(self.inner.store.session(session), spent, running);
@@ -71,26 +84,19 @@ impl Chat {
 
     /// The same for a new chat, which nothing is read for: for the next time.
     pub(super) fn look_later(&self, user: UserId, turn: TurnId) {
-        if self.inner.config.running.is_none() && self.inner.turns.budget().is_none() {
+        if self.inner.config.running.is_none() {
             return;
         }
         let chat = self.clone();
-        tokio::spawn(async move {
-            if let Some(budget) = chat.inner.turns.budget() {
-                budget.learn(user).await;
-            }
-            if chat.inner.config.running.is_some() {
-                let _ = chat.count(&Asking { user, turn }).await;
-            }
-        });
+        tokio::spawn(async move { chat.count(user, turn).await });
     }
 
     /// How many other turns of the user's run, over all servers, by the index of their sessions.
-    async fn count(&self, asking: &Asking) -> Result<u32, StoreError> {
-        let (sessions, _) = self.inner.store.list_sessions(asking.user, None, NEWEST).await?;
-        let others = sessions.iter().filter_map(|s| s.active).filter(|turn| *turn != asking.turn);
+    async fn count(&self, user: UserId, turn: TurnId) -> Result<u32, StoreError> {
+        let (sessions, _) = self.inner.store.list_sessions(user, None, NEWEST).await?;
+        let others = sessions.iter().filter_map(|s| s.active).filter(|other| *other != turn);
         let n = others.count() as u32;
-        self.inner.counts.set(asking.user, n);
+        self.inner.counts.set(user, n);
         Ok(n)
     }
 
@@ -98,21 +104,31 @@ impl Chat {
     ///
     /// # Errors
     /// `budget_spent`, `rate_limited`.
-    pub(super) async fn gate(&self, asking: &Asking) -> Result<(), ApiError> {
-        if let Some(budget) = self.inner.turns.budget() {
-            budget.admit(asking.user).await?;
-        }
-        let Some(most) = self.inner.config.running else { return Ok(()) };
-        let here = self.inner.turns.hub().running(asking.user);
-        if here.max(self.inner.counts.get(asking.user)) < most {
-            return Ok(());
-        }
-        // Before it is refused it is looked at once more: some may have ended since.
-        let now = self.count(asking).await.map_err(store)?;
-        if now < most {
-            return Ok(());
-        }
-        let words = format!("{now} of your replies are being written already. Wait until one is done.");
+    pub(super) async fn gate(&self, asking: &Asking) -> Result<Admitted, ApiError> {
+        let Asking { user, turn, need } = *asking;
+        let place = match self.inner.config.running {
+            Some(most) => Some(self.place(user, turn, most).await?),
+            None => None,
+        };
+        let purse = match self.inner.turns.budget() {
+            Some(budget) => Some(budget.admit(user, need).await?),
+            None => None,
+        };
+        Ok(Admitted { purse, _place: place })
+    }
+
+    /// A place among the replies that may be written to a user at once.
+    async fn place(&self, user: UserId, turn: TurnId, most: u32) -> Result<Place, ApiError> {
+        let n = match self.inner.turns.hub().place(user, turn, most) {
+            Ok(place) if self.inner.counts.get(user) < most => return Ok(place),
+            // Before it is refused it is looked at once more: some may have ended since elsewhere.
+            Ok(place) => match self.count(user, turn).await.map_err(store)? {
+                n if n < most => return Ok(place),
+                n => n,
+            },
+            Err(n) => n,
+        };
+        let words = format!("{n} of your replies are being written already. Wait until one is done.");
         Err(ApiError { retry_after: Some(5), ..ApiError::new(Code::RateLimited, words) })
     }
 
@@ -122,8 +138,7 @@ impl Chat {
     /// `budget_spent`.
     pub(crate) async fn admit_job(&self, user: UserId) -> Result<(), ApiError> {
         let Some(budget) = self.inner.turns.budget() else { return Ok(()) };
-        budget.learn(user).await;
-        budget.admit(user).await
+        budget.check(user, &self.inner.config.model).await
     }
 
     /// About how many replies the day's budget still gives a user, once that is few.

@@ -10,7 +10,7 @@ use app::domain::{MessageId, PieceKind, Role, SessionId};
 
 use super::Chat;
 use crate::{
-    claude::{self, Model},
+    claude::{self, Model, tokens},
     schema::Schema,
     storage::{MessageItem, StoreError, TurnItem},
     turn::{Prompt, PromptSource},
@@ -18,13 +18,6 @@ use crate::{
 
 /// Kept free for what an estimate gets wrong, of what fits: one part in so many.
 const SLACK: u64 = 10;
-
-/// Tokens of a text, estimated on the safe side: about 3 letters a token, more than one for what is not ASCII.
-fn tokens(text: &str) -> u64 {
-    let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
-    let other = text.chars().filter(|c| !c.is_ascii()).count() as u64;
-    ascii / 3 + other * 3 / 2 + 8
-}
 
 /// The text of a message without its thinking.
 pub(crate) fn text(message: &MessageItem) -> String {
@@ -45,7 +38,7 @@ impl Gathered {
         if text.trim().is_empty() {
             return;
         }
-        self.tokens.push(tokens(&text));
+        self.tokens.push(tokens::message(&text));
         self.depths.push(depth);
         self.messages.push(claude::Turn { role, text });
     }

@@ -14,13 +14,22 @@ use app::{
 };
 use tokio::time::sleep;
 
-use super::{Chat, errors::store, gate::Asking, prompt::Question, text};
+use super::{
+    Chat,
+    errors::store,
+    gate::{Admitted, Asking},
+    prompt::Question,
+    text,
+};
 use crate::{
     auth::ownership,
     claude::Model,
     clock::jitter,
     storage::{Head, MessageItem, Segment, SendOutcome, SendTx, SessionItem, StoreError, TurnItem, TurnState},
-    turn::{Host, Prompt, PromptSource},
+    turn::{
+        Host, Prompt, PromptSource,
+        budget::{self, Purse},
+    },
 };
 
 /// What to do with a turn that was sent, now or before.
@@ -124,8 +133,8 @@ impl Chat {
             Some(_) => Some(self.inner.turns.first_claim().await),
             None => None,
         };
-        let asking = Asking { user: draft.user, turn: draft.turn };
-        let (mut admitted, mut checked) = (false, false);
+        let asking = Asking { user: draft.user, turn: draft.turn, need: self.need(&draft) };
+        let (mut admitted, mut checked) = (None, false);
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 sleep(Duration::from_millis(jitter(30 * u64::from(attempt)))).await;
@@ -143,9 +152,8 @@ impl Chat {
                 }
                 Some(session)
             };
-            if !admitted {
-                self.admit(&asking).await?;
-                admitted = true;
+            if admitted.is_none() {
+                admitted = Some(self.admit(&asking).await?);
             }
             let (tx, prompt) = self.prepare(&draft, session, claim.clone()).await?;
             let outcome = self.transact(&tx).await;
@@ -163,7 +171,8 @@ impl Chat {
                         self.look_later(draft.user, draft.turn);
                     }
                     if let (Some(claim), Some(prompt)) = (&tx.claim, prompt) {
-                        self.begin(&tx, claim, prompt, host.unwrap_or_default()).await;
+                        let purse = admitted.as_mut().and_then(|a| a.purse.take());
+                        self.begin(&tx, claim, prompt, host.unwrap_or_default(), purse).await;
                     }
                     return Ok(Sent { turn: tx.turn });
                 }
@@ -178,7 +187,8 @@ impl Chat {
                 // Of whichever attempt it was: each had a question's id of its own.
                 let turn = self.inner.store.turn(draft.turn).await.map_err(store)?;
                 let tx = SendTx { turn: turn.ok_or_else(ApiError::unavailable)?, ..tx.clone() };
-                self.begin(&tx, claim, prompt, host.unwrap_or_default()).await;
+                let purse = admitted.as_mut().and_then(|a| a.purse.take());
+                self.begin(&tx, claim, prompt, host.unwrap_or_default(), purse).await;
                 return Ok(Sent { turn: tx.turn });
             }
             if let Some(sent) = self.resolve(&mut draft).await? {
@@ -195,7 +205,7 @@ impl Chat {
         if sent.turn.state == TurnState::Open && self.stands(sent.turn.id, &claim.nonce).await? {
             match self.prompt(&sent.turn).await {
                 Ok(Some(prompt)) => {
-                    self.inner.turns.start(sent.turn.clone(), claim, prompt, host.unwrap_or_default());
+                    self.inner.turns.start(sent.turn.clone(), claim, prompt, host.unwrap_or_default(), None);
                 }
                 // It is taken up like one whose runner died.
                 Ok(None) => {}
@@ -206,12 +216,25 @@ impl Chat {
     }
 
     /// Whether a turn may begin. One that was begun already may be followed whatever the gate says.
-    async fn admit(&self, asking: &Asking) -> Result<(), ApiError> {
-        let Err(refused) = self.gate(asking).await else { return Ok(()) };
+    async fn admit(&self, asking: &Asking) -> Result<Admitted, ApiError> {
+        let refused = match self.gate(asking).await {
+            Ok(admitted) => return Ok(admitted),
+            Err(refused) => refused,
+        };
         match self.inner.store.turn(asking.turn).await.map_err(store)? {
-            Some(turn) if turn.owner == asking.user => Ok(()),
+            Some(turn) if turn.owner == asking.user => Ok(Admitted::default()),
             _ => Err(refused),
         }
+    }
+
+    /// What a turn will cost at least, as far as that is known before anything is read.
+    fn need(&self, draft: &Draft) -> u64 {
+        let model = draft.model.as_deref().unwrap_or(&self.inner.config.model);
+        let text = match &draft.kind {
+            DraftKind::Question { text, .. } => text.as_str(),
+            DraftKind::Retry { .. } => "",
+        };
+        budget::at_least(model, text)
     }
 
     async fn transact(&self, tx: &SendTx) -> Result<SendOutcome, StoreError> {
@@ -227,7 +250,7 @@ impl Chat {
         Ok(first.is_some_and(|s| s.nonce == nonce))
     }
 
-    async fn begin(&self, tx: &SendTx, claim: &Segment, prompt: PromptTask, host: Host) {
+    async fn begin(&self, tx: &SendTx, claim: &Segment, prompt: PromptTask, host: Host, purse: Option<Purse>) {
         let read = match prompt.await {
             Ok(Ok(prompt)) => Ok(prompt),
             Ok(Err(error)) => {
@@ -237,7 +260,7 @@ impl Chat {
             Err(error) => return tracing::error!(%error, "the history's reader failed"),
         };
         match read {
-            Ok(prompt) => self.inner.turns.start(tx.turn.clone(), claim, prompt, host),
+            Ok(prompt) => self.inner.turns.start(tx.turn.clone(), claim, prompt, host, purse),
             // The turn is claimed and stands; it is taken up like one whose runner died.
             Err(error) => tracing::warn!(%error, "the history could not be read; the turn is taken up later"),
         }

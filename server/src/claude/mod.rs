@@ -14,6 +14,7 @@ pub mod request;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod stream;
+pub mod tokens;
 pub mod wire;
 
 pub use client::{Claude, Config};

@@ -3,8 +3,11 @@
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::{Value, json};
 
+use super::tokens;
+
 /// Who speaks.
 pub use app::domain::Role;
+use app::domain::Usage;
 
 /// One message of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,6 +58,19 @@ pub struct Request {
     pub schema: Option<Value>,
     /// Mark the prompt for the API's cache, which then reads again what it has in common with the last one.
     pub cache: bool,
+}
+
+impl Request {
+    /// What Claude is paid for reading this, estimated on the safe side: as if none of it were in its cache.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let messages = self.messages.iter().map(|m| tokens::message(&m.text)).sum::<u64>();
+        let system = self.system.as_deref().map_or(0, tokens::message);
+        let schema = self.schema.as_ref().map_or(0, |s| tokens::message(&s.to_string()));
+        let all = messages + system + schema;
+        let (input_tokens, cache_creation_input_tokens) = if self.cache { (0, all) } else { (all, 0) };
+        Usage { input_tokens, cache_creation_input_tokens, estimated: true, ..Usage::default() }
+    }
 }
 
 impl Serialize for Request {

@@ -90,9 +90,14 @@ impl Reader<'_> {
         }
     }
 
-    /// `public`: others than the person at the keyboard can reach the server.
-    pub(super) fn pace(&self, public: bool) -> Result<Pace, ConfigError> {
-        let default = if public { Pace::PUBLIC } else { Pace::default() };
+    /// `public`: others than the person at the keyboard can reach the server. `behind`: it listens to this machine
+    /// alone, but has a code or a cap, so a proxy may stand before it. All addresses are that proxy's then.
+    pub(super) fn pace(&self, public: bool, behind: bool) -> Result<Pace, ConfigError> {
+        let default = match (public, behind) {
+            (true, _) => Pace::PUBLIC,
+            (false, true) => Pace { address: None, ..Pace::PUBLIC },
+            (false, false) => Pace::default(),
+        };
         let read = |name, default: Option<u32>| {
             let set = self.number::<u32>(name, Rule(0..=1_000_000, "turns, 0 for no limit"))?;
             Ok::<_, ConfigError>(set.map_or(default, |n| Some(n).filter(|n| *n > 0)))

@@ -165,8 +165,7 @@ impl Place {
         let target = "AmazonSSM.GetParametersByPath";
         let AwsCredentials { access_key_id, secret_access_key, session_token } = &self.credentials;
         let token = session_token.as_ref().map(|t| t.expose().to_owned());
-        let identity =
-            Credentials::new(access_key_id, secret_access_key.expose(), token, None, "environment").into();
+        let identity = Credentials::new(access_key_id, secret_access_key.expose(), token, None, "environment").into();
         let now: SystemTime = UNIX_EPOCH + Duration::from_millis(Clock::default().now().millis());
         let params = v4::SigningParams::builder()
             .identity(&identity)

@@ -136,6 +136,9 @@ fn limits_are_for_those_who_can_be_reached() {
     assert_eq!(read(&[]).unwrap().pace, Pace::default());
     assert_eq!(read(&[("OUTLAST_ADDR", "0.0.0.0:3000")]).unwrap().pace, Pace::PUBLIC);
     assert_eq!(lambda(&[]).unwrap().pace, Pace::PUBLIC);
+    // Whoever sets a cap means others to come, though it may be through a proxy on this machine.
+    let behind = Pace { address: None, ..Pace::PUBLIC };
+    assert_eq!(read(&[("OUTLAST_DAILY_USD", "5")]).unwrap().pace, behind);
     let pace = lambda(&[("OUTLAST_TURNS_A_MINUTE", "0"), ("OUTLAST_RUNNING_TURNS", "2")]).unwrap().pace;
     assert_eq!(pace, Pace { user: None, running: Some(2), ..Pace::PUBLIC });
     assert_eq!(read(&[("OUTLAST_RUNNING_TURNS", "2")]).unwrap().pace.running, Some(2));

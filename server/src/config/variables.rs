@@ -53,11 +53,15 @@ pub const VARIABLES: &[Variable] = &[
     ),
     ("OUTLAST_DAILY_USD", "none; required on Lambda", "most dollars that all replies of a day (UTC) may cost"),
     ("OUTLAST_DAILY_USD_USER", "", "the same for one user's replies"),
-    ("OUTLAST_TURNS_A_MINUTE", "20; none on loopback", "messages a minute that one user may send; 0 for no limit"),
+    (
+        "OUTLAST_TURNS_A_MINUTE",
+        "20; none on loopback without a code or a cap",
+        "messages a minute that one user may send; 0 for no limit",
+    ),
     ("OUTLAST_TURNS_A_MINUTE_ADDRESS", "60; none on loopback", "the same for one network address"),
     (
         "OUTLAST_RUNNING_TURNS",
-        "5; none on loopback",
+        "5; none on loopback without a code or a cap",
         "replies that may be written for one user at once; 0 for no limit",
     ),
     ("OUTLAST_LEASE_MS", "10000", "a turn's log that stands still so long is abandoned; 1000 or more"),

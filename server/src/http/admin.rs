@@ -28,8 +28,8 @@ const COOKIE: &str = "outlast_admin";
 /// The admin of this request, and who of them asks.
 #[derive(Clone)]
 pub(crate) struct Here {
-    admin: Admin,
-    who: Signed,
+    pub(super) admin: Admin,
+    pub(super) who: Signed,
 }
 
 fn set_cookie(value: &str, life: u64, headers: &HeaderMap) -> Option<HeaderValue> {
@@ -43,6 +43,19 @@ pub(super) fn signed_in(token: &str, headers: &HeaderMap) -> Option<HeaderValue>
     set_cookie(token, 12 * 3600, headers)
 }
 
+/// How many cookies of the name are looked at.
+const COOKIES: usize = 4;
+
+/// Whom the admin cookies name: the first that does, since another site beside this one may have set more of the name.
+async fn signed(admin: &Admin, mark: &str, asker: &Asker, headers: &HeaderMap) -> Result<Option<Signed>, ApiError> {
+    for token in cookies(headers, COOKIE).take(COOKIES) {
+        if let Some(who) = admin.of(token, mark, asker.address).await? {
+            return Ok(Some(who));
+        }
+    }
+    Ok(None)
+}
+
 /// Lets admins past, and nobody else.
 pub(crate) async fn guard(
     State(state): State<SharedState>,
@@ -50,8 +63,8 @@ pub(crate) async fn guard(
     mut req: Request,
     next: Next,
 ) -> Response {
-    let who = match (&state.admin, state.door.admin_mark(), cookies(req.headers(), COOKIE).next()) {
-        (Some(admin), Some(mark), Some(token)) => admin.of(token, &mark, asker.address).await,
+    let who = match (&state.admin, state.door.admin_mark()) {
+        (Some(admin), Some(mark)) => signed(admin, &mark, &asker, req.headers()).await,
         _ => Ok(None),
     };
     match (who, &state.admin) {
@@ -73,7 +86,7 @@ pub(crate) async fn guard(
     }
 }
 
-fn answer(html: String, status: StatusCode, code: Option<Code>) -> Response {
+pub(super) fn answer(html: String, status: StatusCode, code: Option<Code>) -> Response {
     let mut res = (status, Html(html)).into_response();
     if let Some(code) = code {
         res.extensions_mut().insert(Failed(code));
@@ -81,7 +94,7 @@ fn answer(html: String, status: StatusCode, code: Option<Code>) -> Response {
     res
 }
 
-fn frame<'a>(state: &'a SharedState, headers: &HeaderMap) -> Frame<'a> {
+pub(super) fn frame<'a>(state: &'a SharedState, headers: &HeaderMap) -> Frame<'a> {
     Frame {
         theme: theme::of(headers),
         css: [&state.assets.css, &state.assets.desk],
@@ -94,12 +107,12 @@ fn refusal(state: &SharedState, headers: &HeaderMap, heading: &str, words: &str,
     pages::refusal(&frame(state, headers), heading, words, link)
 }
 
-fn not_found(state: &SharedState, headers: &HeaderMap, words: &str) -> Response {
+pub(super) fn not_found(state: &SharedState, headers: &HeaderMap, words: &str) -> Response {
     let page = refusal(state, headers, "Nothing here", words, ("/admin", "All sessions"));
     answer(page, StatusCode::NOT_FOUND, Some(Code::NotFound))
 }
 
-fn failed(state: &SharedState, asker: &Asker, error: &ApiError) -> Response {
+pub(super) fn failed(state: &SharedState, asker: &Asker, error: &ApiError) -> Response {
     errors::page(error, &asker.request_id, &state.assets)
 }
 
@@ -109,20 +122,20 @@ pub(crate) async fn missing(State(state): State<SharedState>, req: Request) -> R
 }
 
 /// The query's fields, each once.
-struct Query(Vec<(String, String)>);
+pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn of(req: &Request) -> Self {
+    pub(super) fn of(req: &Request) -> Self {
         let query = req.uri().query().unwrap_or_default();
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    fn get(&self, name: &str) -> &str {
+    pub(super) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.trim())
     }
 }
 
-fn is_day(text: &str) -> bool {
+pub(super) fn is_day(text: &str) -> bool {
     text.len() == 10 && format!("{text}T00:00:00Z").parse::<app::domain::Timestamp>().is_ok()
 }
 

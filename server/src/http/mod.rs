@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod address;
 pub mod admin;
+pub(crate) mod admin_jobs;
 pub mod api;
 pub mod assets;
 pub mod connection;

@@ -129,6 +129,7 @@ fn write_job(job: &JobItem) -> Item {
     let mut item = Writer::new(keys::job_pk(job.id), JOB)
         .s("owner", list_of(job.owner))
         .s("recent", job.submitted_at.to_string())
+        .s("day", keys::jobs_day_pk(job.submitted_at, job.id))
         .s("user", job.owner)
         .s("title", job.title.as_str())
         .s("model", job.model.as_str())
@@ -278,6 +279,47 @@ impl Store {
         let ids = page.items.into_iter().map(|item| Reader::new(item).id::<JobId>("JOB#"));
         let jobs = try_join_all(ids.map(async |id| self.job(id?).await)).await?;
         Ok((jobs.into_iter().flatten().filter(|job| job.owner == user).collect(), next))
+    }
+
+    /// Jobs submitted on a day (UTC, `yyyy-mm-dd`), of one of its [`keys::DAY_SHARDS`] shards, newest first, from a
+    /// place in the whole day's order on. Fewer than `limit` are all there are.
+    ///
+    /// # Errors
+    /// As every read.
+    pub async fn jobs_before(
+        &self,
+        day: &str,
+        shard: u32,
+        before: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<(Timestamp, JobId)>, StoreError> {
+        let latest = before.map_or_else(|| "~".to_owned(), |(at, _)| at.to_string());
+        let mut ask = Ask {
+            index: Some(keys::BY_DAY),
+            when: "#day = :partition AND #recent <= :latest",
+            values: values([(":partition", s(keys::jobs_day_shard_pk(day, shard))), (":latest", s(latest))]),
+            newest_first: true,
+            limit: Some(limit + 1),
+            ..Ask::default()
+        };
+        let now = self.now_seconds();
+        let mut found = Vec::new();
+        loop {
+            let page = self.query("listing a day's jobs", &ask).await?;
+            for item in page.items.into_iter().filter(|i| !less(i, "ttl", now)) {
+                let mut r = Reader::new(item);
+                let place = (r.parse("recent")?, r.id("JOB#")?);
+                // Of those of one moment the larger id comes first.
+                if before.is_none_or(|before| place < before) {
+                    found.push(place);
+                }
+            }
+            ask.start = page.next;
+            if found.len() as u32 >= limit || ask.start.is_none() {
+                found.truncate(limit as usize);
+                return Ok(found);
+            }
+        }
     }
 
     /// Takes a job out of the open work: its turns are in the queue, its webhook was told. Not if it was run again

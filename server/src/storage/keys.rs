@@ -9,7 +9,8 @@
 //! | job | `JOB#<id>` | `JOB` |
 //! | the schema of its results | `JOB#<id>` | `SCHEMA` |
 //! | what a user's turns used in a day | `USAGE#<user>` | `<yyyy-mm-dd>` |
-//! | what a process spent in a day | `SPENT#<yyyy-mm-dd>` | `<boot>` |
+//! | what a process takes of a day's budget | `SPENT#<yyyy-mm-dd>` | `<process>` |
+//! | and of a user's | `USAGE#<user>` | `<yyyy-mm-dd>#<process>` |
 //! | an admin who is signed in | `ADMIN` | `SESSION#<hash>` |
 //! | how often all of them were signed out | `ADMIN` | `GENERATION` |
 //! | what an admin looked at | `AUDIT#<yyyy-mm>` | `<time>#<random>` |
@@ -17,7 +18,7 @@
 //! | index | partition | sort | holds |
 //! |---|---|---|---|
 //! | `by_user` | `owner` | `recent` | sessions that aren't deleted; under `JOBS#<user>` jobs |
-//! | `by_day` | `day` = `<yyyy-mm-dd>#<shard>` | `recent` | the same, for admins |
+//! | `by_day` | `day` = `<yyyy-mm-dd>#<shard>` | `recent` | the same, for admins; under `JOBS#<yyyy-mm-dd>#<shard>` jobs |
 //! | `open` | `open` = `<shard>` | `since` = `TURN#<time>`, `JOB#<time>` or `DELETED#<time>` | open work |
 
 use app::domain::{JobId, MessageId, SessionId, Timestamp, TurnId, UserId};
@@ -111,6 +112,15 @@ pub(super) fn day_pk(at: Timestamp, session: SessionId) -> String {
 
 pub(super) fn day_shard_pk(day: &str, shard: u32) -> String {
     format!("{day}#{shard}")
+}
+
+/// The `day` partition of a job.
+pub(super) fn jobs_day_pk(at: Timestamp, job: JobId) -> String {
+    jobs_day_shard_pk(&day(at), (job.random() % u128::from(DAY_SHARDS)) as u32)
+}
+
+pub(super) fn jobs_day_shard_pk(day: &str, shard: u32) -> String {
+    format!("JOBS#{day}#{shard}")
 }
 
 /// The `open` partition of a turn.

@@ -32,6 +32,7 @@ pub(super) fn write_segment(turn: TurnId, seq: u64, segment: &Segment, ttl: u64)
         .time("time", segment.time)
         .n("v", segment.v)
         .opt_word("seam", segment.seam.as_ref())?
+        .opt_json("usage", segment.usage.as_ref())?
         .opt_json("end", segment.end.as_ref())?
         .opt_n("chars", segment.chars)
         .n("ttl", ttl);
@@ -79,6 +80,7 @@ fn read_fields(mut r: Reader, v: u32) -> Result<(u64, Segment), StoreError> {
         time: r.time("time")?,
         v,
         seam: r.opt_word("seam")?,
+        usage: r.opt_json("usage")?,
         end: r.opt_json("end")?,
         chars: r.opt_n("chars")?,
         misfit: r.flag("misfit"),

@@ -53,6 +53,7 @@ pub use self::{
     send::{SendOutcome, SendTx},
     session::RESTORE_SECONDS,
     session_list::SessionEntry,
+    spent::{Account, Others, Share},
 };
 use crate::clock::Clock;
 

@@ -83,6 +83,8 @@ pub struct Segment {
     pub v: u32,
     /// How the content of this claim was joined to what stood there; in the first segment written after that.
     pub seam: Option<SeamClass>,
+    /// Only of `release`: what the turn has used so far, with all runners before.
+    pub usage: Option<Usage>,
     /// Only of `end`.
     pub end: Option<End>,
     /// Characters of the turn's text up to this segment's end, for who asks no more of the log. Not of `stop`, and of

@@ -1,7 +1,7 @@
 //! The turns that run in this process, for those who follow them here.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -140,6 +140,27 @@ struct Inner {
     busy: HashMap<TurnId, u32>,
     /// Read here for those who follow them, while they run elsewhere or nowhere.
     mirrors: HashMap<TurnId, Arc<Mirror>>,
+    /// Sent just now, by whom; how many times.
+    places: HashMap<TurnId, (UserId, u32)>,
+}
+
+/// While this is held a turn counts among those that run for its user.
+#[derive(Debug)]
+pub struct Place {
+    hub: Hub,
+    turn: TurnId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inner = self.hub.lock();
+        if let Some((_, count)) = inner.places.get_mut(&self.turn) {
+            *count -= 1;
+            if *count == 0 {
+                inner.places.remove(&self.turn);
+            }
+        }
+    }
 }
 
 /// While this is held a turn counts as one that runs here.
@@ -162,10 +183,24 @@ impl Drop for Busy {
 }
 
 impl Hub {
-    /// How many turns of a user run here.
-    #[must_use]
-    pub fn running(&self, user: UserId) -> u32 {
-        self.lock().running.values().filter(|live| live.turn.owner == user).count() as u32
+    /// A place for a turn that a user has sent, among `most`.
+    ///
+    /// # Errors
+    /// How many others of theirs run here or have just been sent, if that is so many.
+    pub fn place(&self, user: UserId, turn: TurnId, most: u32) -> Result<Place, u32> {
+        let mut inner = self.lock();
+        let runs = |live: &&Arc<Live>| {
+            live.turn.owner == user && live.turn.variant.is_none() && live.state().phase == Phase::Running
+        };
+        let running = inner.running.values().filter(runs).map(|live| live.turn.id);
+        let sent = inner.places.iter().filter(|(_, (owner, _))| *owner == user).map(|(turn, _)| *turn);
+        let others: HashSet<TurnId> = running.chain(sent).filter(|other| *other != turn).collect();
+        if others.len() as u32 >= most {
+            return Err(others.len() as u32);
+        }
+        inner.places.entry(turn).or_insert((user, 0)).1 += 1;
+        drop(inner);
+        Ok(Place { hub: self.clone(), turn })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

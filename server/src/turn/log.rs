@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use app::domain::Timestamp;
+use app::domain::{Timestamp, Usage};
 
 use super::content::Content;
-use crate::storage::{Base, End, Kind, Segment, segment::VERSION};
+use crate::{
+    claude::tokens::Letters,
+    storage::{Base, End, Kind, Segment, segment::VERSION},
+};
 
 /// Why a segment cannot follow what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,9 @@ pub struct Log {
     barren: u32,
     misfits: u32,
     signs: u64,
+    known: Usage,
+    unknown: u32,
+    written: Letters,
 }
 
 impl Log {
@@ -109,6 +115,7 @@ impl Log {
         }
         self.barren = self.barren_after(segment.at);
         self.unplanned += u32::from(!planned);
+        self.unknown += 1;
         self.first_claim.get_or_insert(segment.time);
         self.content.truncate(segment.at);
         self.bases.push(Base { at: segment.at, planned, seam: None });
@@ -129,6 +136,7 @@ impl Log {
             }
         }
         for piece in &segment.pieces {
+            self.written.add(&piece.text);
             self.content.push(segment.claim, piece.kind, &piece.text);
         }
         if let (Some(class), Some(base)) = (segment.seam, self.bases.last_mut()) {
@@ -138,6 +146,9 @@ impl Log {
             self.first_content.get_or_insert(segment.time);
         }
         self.end.clone_from(&segment.end);
+        if let Some(known) = segment.usage {
+            (self.known, self.unknown, self.written) = (known, 0, Letters::default());
+        }
         Ok(())
     }
 
@@ -228,6 +239,16 @@ impl Log {
     #[must_use]
     pub fn misfits(&self) -> u32 {
         self.misfits
+    }
+    /// What was used up to the last `release` that says so.
+    #[must_use]
+    pub fn known(&self) -> Usage {
+        self.known
+    }
+    /// Claims since then: nobody knows what their runners used; and what they wrote, dropped or not.
+    #[must_use]
+    pub fn unknown(&self) -> (u32, Letters) {
+        (self.unknown, self.written)
     }
     /// Claims in all, those right behind a `release` not counted.
     #[must_use]

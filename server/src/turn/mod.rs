@@ -47,7 +47,7 @@ use crate::{
 };
 
 use self::{
-    budget::Budget,
+    budget::{Budget, Purse},
     hub::{Busy, Hub},
     log::Log,
     metrics::Metrics,
@@ -147,6 +147,8 @@ pub(crate) struct Start {
     pub before: Usage,
     pub by: By,
     pub host: Host,
+    /// What it may spend, where that is capped.
+    pub purse: Option<Purse>,
 }
 
 impl Turns {
@@ -241,14 +243,16 @@ impl Turns {
     }
 
     /// Begins to run a turn whose claim 0 was acknowledged. The runner is a task of its own; nobody has to follow.
-    pub fn start(&self, turn: TurnItem, claim: &Segment, prompt: Prompt, host: Host) {
+    pub(crate) fn start(&self, turn: TurnItem, claim: &Segment, prompt: Prompt, host: Host, purse: Option<Purse>) {
         let mut log = Log::default();
         if let Err(fault) = log.apply(0, claim) {
             tracing::error!(turn = %turn.id, %fault, "a first claim that is none");
             return;
         }
         self.inner.metrics.claimed(false);
-        self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web, host });
+        // It may have been followed whatever the budget says, and is in nobody's purse then.
+        let purse = purse.or_else(|| Some(self.budget()?.purse(turn.owner, 0)));
+        self.run(Start { turn, log, prompt, before: Usage::default(), by: By::Web, host, purse });
     }
 
     fn run(&self, start: Start) {
@@ -338,6 +342,9 @@ impl Turns {
         let mut wait = tokio::time::interval(Duration::from_millis(10));
         while !self.inner.hub.is_idle() {
             wait.tick().await;
+        }
+        if let Some(budget) = self.budget() {
+            budget.close().await;
         }
     }
 

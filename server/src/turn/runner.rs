@@ -9,18 +9,19 @@ use tokio::{
 };
 
 use super::{
-    Prompt, Start, Turns, budget, compact,
+    Prompt, Start, Turns,
+    budget::{self, Purse, Reach},
+    compact,
     content::Content,
     hub::{Live, Phase},
     log::Log,
     seam::{self, Seam, Settled},
-    sweeper::tokens,
     thought::Thought,
     upstream::{Step, Upstream},
     writer::{Resolved, Writer},
 };
 use crate::{
-    claude::{Delta, Fault, Turn as Said},
+    claude::{Delta, Fault, FaultKind, Request, Turn as Said, tokens::Letters},
     clock::jitter,
     prices,
     queue::Note,
@@ -43,6 +44,8 @@ pub(super) const FRUITLESS: u32 = 3;
 pub(super) const BARREN: u32 = 20;
 /// So often a reply that does not fit its schema is asked for again.
 const MISFITS: u32 = 2;
+/// A reply is promised so many tokens ahead of what it has.
+pub(super) const AHEAD: u64 = 128;
 /// Claims in all, planned ones not counted.
 pub(super) const CLAIMS: u32 = 50;
 
@@ -86,8 +89,15 @@ struct Run<'a> {
     usage: Usage,
     /// Claude said how much it was in the end.
     told: bool,
-    /// Bytes of content that stood there when Claude was asked last.
-    asked_at: u32,
+    /// What Claude is about to be asked, once it is promised what that costs.
+    request: Option<Request>,
+    /// What it reads for that, as long as it says nothing itself; and what it has written since, dropped or not.
+    asked: Usage,
+    written: Letters,
+    purse: Option<Purse>,
+    /// What the turn may cost by now; and since when it costs that.
+    allowed: u64,
+    unpaid: Option<Instant>,
     io: Option<Io>,
     /// When something was last acknowledged.
     written_at: Instant,
@@ -118,7 +128,7 @@ struct Run<'a> {
 
 /// Runs a turn to its end, a hand-over, or until somebody else holds it.
 pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
-    let Start { turn, log, prompt, before, by, host } = start;
+    let Start { turn, log, prompt, before, by, host, purse } = start;
     let claim = log.bases().len() as u32 - 1;
     let writer = Writer::new(turns.author(by), claim, log.next(), log.content().len());
     let longest = turns.inner.config.run.map(|run| Instant::now() + run);
@@ -139,7 +149,12 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
         before,
         usage: Usage::default(),
         told: false,
-        asked_at: 0,
+        request: None,
+        asked: Usage::default(),
+        written: Letters::default(),
+        purse,
+        allowed: 0,
+        unpaid: None,
         io: None,
         written_at: Instant::now(),
         put_at: Instant::now(),
@@ -158,23 +173,25 @@ pub(super) async fn run(turns: &Turns, live: &Arc<Live>, start: Start) -> Done {
     let done = run.write().await;
     // The connection closes now, whatever the store still has to do.
     run.upstream.cancel();
-    if done != Done::Ended
-        && let Some(budget) = turns.budget()
-    {
-        budget.left(turn.id);
-    }
+    let (cost, purse) = (run.cost(run.used()), run.purse.take());
     match done {
         Done::Ended => {
-            let cost = run.cost();
             turns.inner.metrics.spent(cost);
-            if let Some(budget) = turns.budget() {
-                budget.over(turn.id, turn.owner, cost).await;
-            }
             let log = std::mem::take(&mut run.log);
+            let Some(mut purse) = purse else {
+                compact::until_done(turns, live, &log).await;
+                return done;
+            };
+            purse.over(cost).await;
             compact::until_done(turns, live, &log).await;
+            purse.settled();
         }
-        Done::Released => live.update(|s| s.phase = Phase::Released),
+        Done::Released => {
+            purse.inspect(|p| p.note(cost));
+            live.update(|s| s.phase = Phase::Released);
+        }
         Done::Fenced => {
+            purse.inspect(|p| p.note(cost));
             tracing::warn!(turn = %turn.id, claim, "replaced by another runner");
             turns.inner.metrics.fenced();
             live.update(|s| s.phase = Phase::Gone);
@@ -201,9 +218,12 @@ impl Run<'_> {
         request.messages.extend(self.misfits.iter().cloned());
         self.carries_on = !kept.is_empty();
         self.seam = None;
-        (self.told, self.asked_at) = (false, self.live.state().content.len());
+        self.told = false;
+        (self.asked, self.written) = (Usage::default(), Letters::default());
+        self.upstream.cancel();
         if self.carries_on {
-            let spent = tokens(kept.len().saturating_sub(self.prompt.begins_with.len()));
+            // Four letters a token, about.
+            let spent = kept.len().saturating_sub(self.prompt.begins_with.len()) as u64 / 4;
             request.max_tokens = request.max_tokens.saturating_sub(spent);
             if request.max_tokens == 0 {
                 return self.finish(Some("max_tokens".to_owned()));
@@ -212,6 +232,19 @@ impl Run<'_> {
             request = seam::request(&request, kept);
             self.seam = Some(Seam::new(kept, second));
         }
+        self.request = Some(request);
+        self.go();
+    }
+
+    /// Asks Claude what it is to be asked, once the budget has what it will cost.
+    fn go(&mut self) {
+        let Some(request) = self.request.take() else { return };
+        let usage = request.usage();
+        if !self.may_ask(usage) {
+            self.request = Some(request).filter(|_| self.ending.is_none());
+            return;
+        }
+        self.asked = usage;
         self.upstream = Upstream::new(&self.turns.inner.claude, request);
     }
 
@@ -248,6 +281,7 @@ impl Run<'_> {
                     }
                     self.on_tick();
                 }
+                () = answered(self.purse.as_ref()) => self.pay(),
                 () = self.live.nudge.notified() => if self.live.stopping() { self.stop = true } else { self.look() },
                 () = sleep_until(self.until), if !self.releasing => self.releasing = true,
                 _ = closing.changed(), if !self.releasing => self.releasing = true,
@@ -288,8 +322,14 @@ impl Run<'_> {
     fn step(&mut self, step: Step) {
         match step {
             Step::Delta(Delta::Text(text)) => self.text(&text),
-            Step::Delta(Delta::Thinking(_)) if self.carries_on => self.heard = true,
-            Step::Delta(Delta::Thinking(text)) => self.content(PieceKind::Thinking, &text),
+            Step::Delta(Delta::Thinking(text)) if self.carries_on => {
+                self.heard = true;
+                self.written.add(&text);
+            }
+            Step::Delta(Delta::Thinking(text)) => {
+                self.written.add(&text);
+                self.content(PieceKind::Thinking, &text);
+            }
             Step::Delta(Delta::Started { usage, .. }) => self.usage = usage,
             Step::Delta(Delta::Usage(usage)) => (self.usage, self.told) = (usage, true),
             Step::Delta(Delta::Ping) => {}
@@ -297,13 +337,25 @@ impl Run<'_> {
             Step::Over => {}
             Step::Retry(fault) => {
                 tracing::warn!(turn = %self.live.turn.id, %fault, "Claude did not answer; another attempt follows");
+                self.attempted(&fault);
             }
             Step::Failed(fault) => self.failed(&fault),
         }
+        self.pay_ahead();
+    }
+
+    /// An attempt failed, and the same is asked again.
+    fn attempted(&mut self, fault: &Fault) {
+        if is_free(fault, self.usage) {
+            return;
+        }
+        self.before = add(self.before, self.used());
+        (self.usage, self.written) = (Usage::default(), Letters::default());
     }
 
     fn text(&mut self, text: &str) {
         self.heard = true;
+        self.written.add(text);
         match self.seam.as_mut().map(|seam| seam.push(text)) {
             None => self.content(PieceKind::Text, text),
             Some(settled) => {
@@ -422,6 +474,9 @@ impl Run<'_> {
 
     fn failed(&mut self, fault: &Fault) {
         tracing::warn!(turn = %self.live.turn.id, %fault, "the reply broke off");
+        if is_free(fault, self.usage) {
+            self.asked = Usage::default();
+        }
         // What was held back is dropped: the next claim asks for it again.
         self.seam = None;
         if self.heard && self.may_claim_again() && fault.kind.retryable_before_first_byte() {
@@ -436,36 +491,81 @@ impl Run<'_> {
         self.ending = Some((Outcome::Failed, None, Some(error)));
     }
 
-    /// What Claude was paid for since it was asked last. A reply that is cut short is never told how many tokens it
-    /// had: by its length then.
+    /// What Claude was paid for since it was asked last. Until it says how much it has read and written, by the
+    /// length of that: of a reply that is cut short it never does.
     fn used(&self) -> Usage {
-        let written = self.live.state().content.len().saturating_sub(self.asked_at);
-        let output_tokens = tokens(written as usize);
-        if self.told || output_tokens <= self.usage.output_tokens {
-            return self.usage;
+        let mut used = self.usage;
+        if self.told {
+            return used;
         }
-        Usage { output_tokens, estimated: true, ..self.usage }
+        if read(used) == 0 && read(self.asked) > 0 {
+            used = Usage { output_tokens: used.output_tokens, ..self.asked };
+        }
+        let output_tokens = self.written.tokens();
+        if output_tokens > used.output_tokens {
+            used = Usage { output_tokens, estimated: true, ..used };
+        }
+        used
     }
 
-    /// What the turn has cost so far, in millionths of a dollar. Until Claude says how much it has read, by the
-    /// prompt's length.
-    fn cost(&self) -> u64 {
-        let mut used = self.used();
-        if used.input_tokens + used.cache_creation_input_tokens + used.cache_read_input_tokens == 0 && !self.told {
-            let prompt: usize = self.prompt.request.messages.iter().map(|m| m.text.len()).sum();
-            used.input_tokens = tokens(prompt);
-        }
+    /// What the turn costs with all before, in millionths of a dollar, if Claude used so much since it was asked.
+    fn cost(&self, used: Usage) -> u64 {
         prices::micros(&self.live.turn.model, &add(self.before, used))
     }
 
-    /// Tells the budget what this turn has cost, and ends it if that was the last of it.
-    fn pay(&mut self) {
-        let Some(budget) = self.turns.budget() else { return };
-        let turn = &self.live.turn;
-        if budget.note(turn.id, turn.owner, self.cost()) && self.ending.is_none() && !self.releasing {
-            self.upstream.cancel();
-            self.ending = Some((Outcome::Stopped, None, Some(budget::error())));
+    /// Whether the budget has what it will cost to ask Claude.
+    fn may_ask(&mut self, prompt: Usage) -> bool {
+        let Some(purse) = &self.purse else { return true };
+        let want = Usage { output_tokens: AHEAD, ..prompt };
+        let (reach, allowed) = purse.reach(self.cost(Usage::default()), self.cost(want), u64::MAX);
+        self.allowed = allowed;
+        if reach == Reach::Refused {
+            self.spent();
         }
+        reach == Reach::Covered
+    }
+
+    /// Tells the budget what this turn has cost, sees to it that it may go on, and ends it if it may not.
+    fn pay(&mut self) {
+        if self.ending.is_some() || self.releasing || self.stop {
+            return;
+        }
+        if self.request.is_some() {
+            return self.go();
+        }
+        let Some(purse) = &self.purse else { return };
+        let used = self.used();
+        let cost = self.cost(used);
+        let ahead = |n| self.cost(Usage { output_tokens: used.output_tokens + n, ..used });
+        let want = if self.upstream.is_over() { cost } else { ahead(AHEAD) };
+        let (reach, allowed) = purse.reach(cost, want, ahead(AHEAD / 8).saturating_sub(cost));
+        self.allowed = allowed;
+        if self.told || cost < allowed {
+            self.unpaid = None;
+            return;
+        }
+        // Claude goes on writing while the table is asked: no longer than a flush.
+        let since = *self.unpaid.get_or_insert_with(Instant::now);
+        if reach == Reach::Refused || since.elapsed() > self.turns.inner.config.flush {
+            self.spent();
+        }
+    }
+
+    /// The same between two flushes, once half of what it was promised ahead is used.
+    fn pay_ahead(&mut self) {
+        if self.purse.is_some() && !self.told && !self.upstream.is_over() {
+            let used = self.used();
+            let soon = Usage { output_tokens: used.output_tokens + AHEAD / 2, ..used };
+            if self.cost(soon) >= self.allowed {
+                self.pay();
+            }
+        }
+    }
+
+    /// The budget has no more for this turn.
+    fn spent(&mut self) {
+        self.upstream.cancel();
+        self.ending = Some((Outcome::Stopped, None, Some(budget::error())));
     }
 
     /// What cannot wait for the next tick.
@@ -514,6 +614,7 @@ impl Run<'_> {
             return;
         }
         let end = (kind == Kind::End).then(|| self.end());
+        self.writer.used(add(self.before, self.used()));
         let now = self.turns.inner.clock.now();
         let put = self.writer.put(kind, &self.live.state().content, end, now);
         if let Some((seq, segment)) = put {
@@ -687,6 +788,24 @@ type Checking = Option<(JoinHandle<Result<(), Misfit>>, Option<String>)>;
 async fn check(checking: &mut Checking) -> Result<Result<(), Misfit>, JoinError> {
     match checking {
         Some((check, _)) => check.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether an attempt that failed cost nothing: Claude was not reached, or refused before it said anything.
+fn is_free(fault: &Fault, usage: Usage) -> bool {
+    let refused = fault.status.is_some_and(|status| status >= 400) || fault.kind == FaultKind::Unreachable;
+    refused && read(usage) == 0
+}
+
+/// Tokens of a prompt.
+fn read(usage: Usage) -> u64 {
+    usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
+}
+
+async fn answered(purse: Option<&Purse>) {
+    match purse {
+        Some(purse) => purse.answered().await,
         None => std::future::pending().await,
     }
 }

@@ -6,18 +6,23 @@ use std::{
     time::Duration,
 };
 
-use app::domain::{Outcome, SessionId, Timestamp, Timing, TurnId, Usage};
+use app::{
+    domain::{Outcome, SessionId, Timestamp, Timing, TurnId, Usage},
+    error::Code,
+};
 
 use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::{
-    Host, Start, Turns,
+    Host, Prompt, Start, Turns,
+    budget::{self, Purse},
     log::Log,
-    runner::{BARREN, CLAIMS, FRUITLESS},
+    runner::{BARREN, CLAIMS, FRUITLESS, add},
     watch::{JITTER, Lease, Watch},
 };
 use crate::{
+    claude::tokens::Letters,
     clock::jitter,
     prices,
     queue::Note,
@@ -160,11 +165,15 @@ impl Turns {
         let number = log.bases().len() as u32;
         let author = self.author(by);
         let mut ended = self.verdict(&log);
+        if let (None, Some(budget)) = (&ended, self.budget())
+            && budget.check(current.owner, &current.model).await.is_err_and(|e| e.code == Code::BudgetSpent)
+        {
+            ended = Some((Outcome::Stopped, Some(budget::error())));
+        }
         // Before the claim: should the store not answer, it is better found out now.
-        let mut prompt = match (&ended, self.inner.prompts.get()) {
-            (None, Some(prompts)) => prompts.prompt(&current).await?,
-            _ => None,
-        };
+        let asked = self.asked(&current, &log, ended.is_none()).await?;
+        let before = estimate(&log, asked.as_ref());
+        let mut prompt = asked.filter(|_| ended.is_none());
         // One that has to fit a schema begins anew.
         let anew = prompt.as_ref().is_some_and(|p| p.shape.is_some());
         let mut at = if anew { 0 } else { log.content().resume_at() };
@@ -175,7 +184,6 @@ impl Turns {
             // It only ends: all that is logged is kept.
             at = log.content().len();
         }
-        let before = estimate(&log, prompt.as_ref().map_or(0, |p| p.begins_with.len()));
         let chars = Some(log.content().chars(at));
         let segment = Segment { chars, ..author.segment(Kind::Claim, number, at, self.inner.clock.now()) };
         if !claim(self, &current, log.next(), &segment, number).await? {
@@ -187,7 +195,10 @@ impl Turns {
         }
         tracing::info!(turn = %turn.id, claim = number, at, "claimed");
         match prompt {
-            Some(prompt) => self.run(Start { turn: current, log, prompt, before, by, host }),
+            Some(prompt) => {
+                let purse = self.purse(&current, &log);
+                self.run(Start { turn: current, log, prompt, before, by, host, purse });
+            }
             None => {
                 let (outcome, error) = ended.unwrap_or((Outcome::Stopped, None));
                 self.end_claimed(&current, &mut log, by, outcome, error, before).await?;
@@ -195,6 +206,20 @@ impl Turns {
             }
         }
         Ok(Tended::Started)
+    }
+
+    /// What a turn may spend, where that is capped.
+    fn purse(&self, turn: &TurnItem, log: &Log) -> Option<Purse> {
+        // Whoever handed it over has counted what it cost there.
+        Some(self.budget()?.purse(turn.owner, prices::micros(&turn.model, &log.known())))
+    }
+
+    /// What Claude is asked for a turn: to ask it, or to reckon what runners that are gone were asked.
+    async fn asked(&self, turn: &TurnItem, log: &Log, asks: bool) -> Result<Option<Prompt>, StoreError> {
+        match self.inner.prompts.get() {
+            Some(prompts) if asks || log.unknown().0 > 0 => prompts.prompt(turn).await,
+            _ => Ok(None),
+        }
     }
 
     /// How a turn ends that is not to be generated any more: somebody pressed stop, or a limit is spent.
@@ -216,12 +241,12 @@ impl Turns {
         outcome: Outcome,
         error: Option<app::domain::TurnError>,
     ) -> Result<bool, StoreError> {
+        let usage = estimate(log, self.asked(turn, log, false).await?.as_ref());
         let (seq, number) = (log.next(), log.bases().len() as u32);
         let segment = self.author(by).segment(Kind::Claim, number, log.content().len(), self.inner.clock.now());
         if !claim(self, turn, seq, &segment, number).await? || log.apply(seq, &segment).is_err() {
             return Ok(false);
         }
-        let usage = estimate(log, 0);
         self.end_claimed(turn, log, by, outcome, error, usage).await?;
         Ok(true)
     }
@@ -257,10 +282,14 @@ impl Turns {
                     let _ = log.apply(seq, &segment);
                     let cost = prices::micros(&turn.model, &usage);
                     self.inner.metrics.spent(cost);
-                    if let Some(budget) = self.budget() {
-                        budget.over(turn.id, turn.owner, cost).await;
+                    let mut purse = self.purse(turn, log);
+                    if let Some(purse) = &mut purse {
+                        purse.over(cost).await;
                     }
                     self.compact(turn, log).await?;
+                    if let Some(purse) = &mut purse {
+                        purse.settled();
+                    }
                     return Ok(());
                 }
                 Err(error) if error.ambiguous() => tokio::time::sleep(Duration::from_millis(100 + jitter(200))).await,
@@ -434,17 +463,22 @@ struct Swept {
     next: Duration,
 }
 
-/// What runners that are gone have used: nobody was told, so by the length of what they wrote. `copied` bytes of it
-/// were another reply's.
-fn estimate(log: &Log, copied: usize) -> Usage {
-    let written = (log.content().len() as usize).saturating_sub(copied);
-    if written == 0 {
-        return Usage::default();
+/// What runners before have used: what those that handed over said, and of those that are gone, since nobody was
+/// told, the prompt once a claim and what they wrote, by its length.
+fn estimate(log: &Log, prompt: Option<&Prompt>) -> Usage {
+    let (claims, written) = log.unknown();
+    if claims == 0 {
+        return log.known();
     }
-    Usage { output_tokens: tokens(written), estimated: true, ..Usage::default() }
-}
-
-/// Tokens of so many bytes of a reply, about.
-pub(super) fn tokens(bytes: usize) -> u64 {
-    bytes as u64 / 4
+    let mut used = Usage { output_tokens: written.tokens(), estimated: true, ..Usage::default() };
+    if let Some(prompt) = prompt {
+        if log.known() == Usage::default() {
+            // It began with another reply's text.
+            let copied = Letters::of(&prompt.begins_with).tokens();
+            used.output_tokens = used.output_tokens.saturating_sub(copied);
+        }
+        let read = prompt.request.usage();
+        used = (0..claims).fold(used, |used, _| add(used, read));
+    }
+    add(log.known(), used)
 }

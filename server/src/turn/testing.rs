@@ -16,6 +16,7 @@ pub(crate) fn segment(kind: Kind, claim: u32, at: u32, added: &str) -> Segment {
         time: Timestamp::from_millis(1),
         v: VERSION,
         seam: None,
+        usage: None,
         end: None,
         chars: None,
         misfit: false,

@@ -1,6 +1,6 @@
 //! What a runner appends and how it learns whether it still holds the turn: pure.
 
-use app::domain::{Piece, PieceKind, Timestamp};
+use app::domain::{Piece, PieceKind, Timestamp, Usage};
 
 use super::content::Content;
 use crate::storage::{By, End, Kind, SeamClass, Segment, segment::VERSION};
@@ -39,6 +39,7 @@ impl Author {
             time,
             v: VERSION,
             seam: None,
+            usage: None,
             end: None,
             chars: None,
             misfit: false,
@@ -73,13 +74,14 @@ pub struct Writer {
     chars: Option<u32>,
     pending: Option<Segment>,
     seam: Option<SeamClass>,
+    usage: Option<Usage>,
 }
 
 impl Writer {
     /// The writer of claim number `claim`, which stands in the log just before `next`; `logged` bytes are kept.
     #[must_use]
     pub fn new(author: Author, claim: u32, next: u64, logged: u32) -> Self {
-        Self { author, claim, next, logged, chars: None, pending: None, seam: None }
+        Self { author, claim, next, logged, chars: None, pending: None, seam: None, usage: None }
     }
 
     /// Builds the next segment of `kind` with what of `content` is unwritten, and takes it to be in flight.
@@ -97,6 +99,9 @@ impl Writer {
         if kind == Kind::End {
             segment.end = end.map(|e| End { total: content.len(), ..e });
         }
+        if kind == Kind::Release {
+            segment.usage = self.usage;
+        }
         self.pending = Some(segment.clone());
         Some((self.next, segment))
     }
@@ -104,6 +109,11 @@ impl Writer {
     /// Notes in the next segment how this claim's text was joined to what stood there.
     pub fn joined(&mut self, class: SeamClass) {
         self.seam = Some(class);
+    }
+
+    /// What the turn has used so far: a `release` says it to whoever comes next.
+    pub fn used(&mut self, usage: Usage) {
+        self.usage = Some(usage);
     }
 
     /// What is in flight, for another try byte for byte.

@@ -63,9 +63,8 @@ fn call(path: &str, ids: &Ids) -> Call {
     let post = |body: String, names| Call { method: "POST", path: path.to_owned(), body, names };
     let page = |path: String, names| Call { method: "GET", path, body: String::new(), names };
     match path {
-        "/api/models" | "/api/sessions/list" | "/" | "/jobs" | "/jobs/new" | "/sign-in" | "/admin" | "/admin/audit" => {
-            get(String::new(), false)
-        }
+        "/api/models" | "/api/sessions/list" | "/" | "/jobs" | "/jobs/new" | "/sign-in" | "/admin" | "/admin/jobs"
+        | "/admin/audit" => get(String::new(), false),
         "/api/sessions/create" => post(String::new(), false),
         "/theme" => post("theme=dark".into(), false),
         "/api/sessions/get" => get(format!("?session_id={session}"), true),
@@ -86,6 +85,7 @@ fn call(path: &str, ids: &Ids) -> Call {
         "/jobs/{id}/{index}/text" => page(format!("/jobs/{job}/0/text"), true),
         "/jobs/{id}/{index}/preview" => page(format!("/jobs/{job}/0/preview"), true),
         "/admin/sessions/{id}" => page(format!("/admin/sessions/{session}"), true),
+        "/admin/jobs/{id}" => page(format!("/admin/jobs/{job}"), true),
         "/admin/sign-out" | "/admin/sign-out-everywhere" => post(String::new(), false),
         "/admin/{*rest}" => page("/admin/else".into(), false),
         other => panic!("{other} has no row in the ownership matrix"),

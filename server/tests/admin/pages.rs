@@ -245,3 +245,51 @@ async fn an_admins_cookie_is_kept_from_scripts_other_sites_and_plain_http() {
     assert_eq!(cross.header("sec-fetch-site", "cross-site").send().await.unwrap().status(), 403);
     assert_eq!(site.get("/admin", &admin).await.status(), 200);
 }
+
+#[tokio::test]
+async fn an_admin_finds_anybodys_jobs_and_reads_them() {
+    let rig = Rig::start().await;
+    let server = rig.server(true);
+    let site = Site::start(&rig, &server, false).await;
+    let (ann, admin) = (rig.user(), site.admin().await);
+    let mut jobs: Vec<String> = Vec::new();
+    for n in 0..53 {
+        let job = rig.turn().to_string();
+        let form = format!("job_id={job}&prompt=Job%20{n}%20%3Cb%3Ebold%3C/b%3E%0A/sim+tokens=3+rate=0");
+        assert_eq!(site.post("/api/jobs/submit", &form, &site.cookie(ann)).await.status(), 202);
+        jobs.push(job);
+    }
+    // Newest first, over two pages.
+    let (status, first) = site.page("/admin/jobs", &admin).await;
+    assert_eq!(status, 200);
+    let shown = |html: &str| jobs.iter().filter(|job| html.contains(&format!("/admin/jobs/{job}"))).count();
+    assert_eq!(shown(&first), 50);
+    assert!(first.find(&jobs[52]).unwrap() < first.find(&jobs[51]).unwrap());
+    assert!(first.contains("&lt;b&gt;bold") && !first.contains("<b>bold") && !first.contains("<script"));
+    let from = first.split("/admin/jobs?from=").nth(1).unwrap().split('"').next().unwrap();
+    let (_, second) = site.page(&format!("/admin/jobs?from={from}"), &admin).await;
+    assert_eq!(shown(&second), 3);
+    let today = rig.clock.now().to_string();
+    for (day, n) in [(&today[..10], 50), ("2020-01-01", 0)] {
+        assert_eq!(shown(&site.page(&format!("/admin/jobs?day={day}"), &admin).await.1), n, "{day}");
+    }
+    assert_eq!(site.page("/admin/jobs?day=x", &admin).await.0, 422);
+
+    let (status, page) = site.page(&format!("/admin/jobs/{}", jobs[7]), &admin).await;
+    assert_eq!(status, 200);
+    for part in ["Job 7 &lt;b&gt;bold", "Variant 1", "You are reading somebody else"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    for (path, words) in
+        [(format!("/admin/jobs/{}", rig.turn()), "There is no such job."), ("/admin/jobs/x".into(), "no job’s name")]
+    {
+        let (status, html) = site.page(&path, &admin).await;
+        assert!(status == 404 && html.contains(words), "{path}: {html}");
+    }
+    let (_, audit) = site.page("/admin/audit", &admin).await;
+    assert!(audit.contains("read job") && audit.contains(&jobs[7]) && audit.contains("list jobs"), "{audit}");
+    assert_eq!(site.page("/admin/jobs", &site.cookie(ann)).await.0, 403);
+    // Another cookie of the name, that somebody beside this site has set, shuts nobody out.
+    let two = format!("outlast_admin={}; {admin}", "x".repeat(43));
+    assert_eq!(site.page("/admin/jobs", &two).await.0, 200);
+}

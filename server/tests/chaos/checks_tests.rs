@@ -41,6 +41,7 @@ fn segment(kind: SegmentKind, claim: u32, at: usize, text: &str) -> Segment {
         seam: None,
         chars: None,
         misfit: false,
+        usage: None,
     }
 }
 

@@ -139,6 +139,7 @@ impl Table {
             time: self.clock.now(),
             v: 1,
             seam: None,
+            usage: None,
             end: None,
             chars: None,
             misfit: false,

@@ -1,11 +1,13 @@
 //! The admin pages: rendered by the server alone, with links and forms only, so the browser loads nothing for them.
 
 mod audit;
+mod jobs;
 mod list;
 mod log;
 mod session;
 
 pub use audit::{AuditPage, Line, audit};
+pub use jobs::{JobRow, JobsPage, ReadJob, job, jobs};
 pub use list::{ListPage, Row, list};
 pub use log::{Entry, Mark, TurnLog};
 pub use session::{SessionView, session};
@@ -36,6 +38,7 @@ pub struct Frame<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Here {
     Sessions,
+    Jobs,
     Audit,
 }
 
@@ -113,6 +116,7 @@ fn side(frame: &Frame<'_>, here: Here) -> String {
         &icon("close"),
         "</button></div><ul class=\"side-nav\">",
         &row(Here::Sessions, "/admin", "list", "Sessions"),
+        &row(Here::Jobs, "/admin/jobs", "jobs", "Jobs"),
         &row(Here::Audit, "/admin/audit", "eye", "Audit trail"),
         "</ul><div class=\"side-list\" tabindex=\"-1\"><ul><li><a class=\"row\" href=\"/\">",
         &icon("chat"),

@@ -43,6 +43,8 @@ pub struct Call {
     pub stream: bool,
     /// It carried on a partial reply.
     pub carries_on: bool,
+    /// Tokens of its prompt: read anew, written to the cache, read from it.
+    pub prompt: [u64; 3],
     /// Tokens sent so far.
     pub tokens: usize,
     pub end: End,
@@ -85,6 +87,7 @@ impl Calls {
             model: prompt.model.id.clone(),
             stream: prompt.stream,
             carries_on: false,
+            prompt: [0; 3],
             tokens: 0,
             end: End::Running,
         });
@@ -148,6 +151,12 @@ impl Running {
     /// Says whether it carries on a partial reply.
     pub fn carries_on(&self, carries_on: bool) {
         self.calls.change(self.number, |call| call.carries_on = carries_on);
+    }
+
+    /// Says what its prompt costs.
+    pub fn reads(&self, used: Used) {
+        let prompt = [used.input, used.cache_created, used.cache_read];
+        self.calls.change(self.number, |call| call.prompt = prompt);
     }
 
     /// Says how it ended.

@@ -114,12 +114,14 @@ async fn reply(calls: &Calls, request: Request) -> Answer {
     }
     let plan = Plan::new(&prompt, running.number, before);
     running.carries_on(plan.carries_on);
+    let used = calls.cost(&prompt);
+    running.reads(used);
     let speech = Speech {
         names: Names {
             message: format!("msg_sim{:032x}", crate::clock::random_u128()),
             model: prompt.model.id.clone(),
         },
-        used: calls.cost(&prompt),
+        used,
         fault: script.fault.filter(|_| breaks),
         plan,
         script,
