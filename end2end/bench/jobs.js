@@ -104,7 +104,7 @@ export async function polled(simulator, dynamodb) {
   const counter = await counted(dynamodb);
   const outlast = await startOutlast(simulator, counter);
   const client = new Client(outlast.port);
-  const { job_id } = await submit(client, 10, 'tokens=200000 rate=2500 ttft=0');
+  const { job_id } = await submit(client, 10, 'tokens=30000 rate=1000 ttft=0');
   let job;
   do {
     await delay(500);
