@@ -30,7 +30,7 @@ pub fn serve() -> Result<(), String> {
 #[cfg(feature = "lambda")]
 pub fn lambda() -> Result<(), String> {
     // What the runtime sets for whoever speaks its API, and without which nothing can be asked there.
-    let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
     if let Some(missing) = ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME"].into_iter().find(|name| !set(name)) {
         return Err(format!("{missing} is not set; `lambda` is for Lambda, and `serve` for anywhere else"));
     }

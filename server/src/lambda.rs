@@ -10,8 +10,8 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header},
 };
 use lambda_http::{
-    Context, LambdaEvent, MetadataPrelude, StreamResponse,
-    lambda_runtime::{self, FunctionResponse},
+    Context, LambdaEvent,
+    lambda_runtime::{self, FunctionResponse, MetadataPrelude, StreamResponse},
     request::LambdaRequest,
     service_fn,
 };

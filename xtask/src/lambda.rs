@@ -121,7 +121,7 @@ fn files(root: &Path, folder: &Path, names: &mut Vec<String>) -> Result<()> {
 }
 
 /// The folder that [`run`] made of the archive's files, if it is there.
-pub(crate) fn folder(ws: &Workspace) -> PathBuf {
+fn folder(ws: &Workspace) -> PathBuf {
     ws.root.join("dist/lambda/outlast")
 }
 
