@@ -21,7 +21,7 @@ async function lambda(name, mode, { queue, ...how }) {
     ...simulator.client,
     ...keptAt(database.port),
     ...stack?.client,
-    OUTLAST_SECRET: 'for the tests alone, and long enough',
+    OUTLAST_SECRET: 'for-the-tests-alone-and-long-enough-for-that',
     OUTLAST_ACCESS: 'open',
     OUTLAST_DAILY_USD: '1000',
     OUTLAST_TURNS_A_MINUTE: '0',

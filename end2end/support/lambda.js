@@ -4,7 +4,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import http from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -184,8 +186,8 @@ export class Lambda {
     if (!existsSync(this.bin)) throw new Error(`${this.bin} is missing: \`make build\` makes it`);
     this.log = createWriteStream(path.join(artifacts, `lambda-${this.name}.log`), { flags: 'a' });
     // The emulator wants to stand in a package of Rust's, though it builds none.
-    await writeFile(path.join(this.folder, 'Cargo.toml'), '[package]\nname = "function"\nversion = "0.0.0"\n[lib]\npath = "lib.rs"\n');
-    await writeFile(path.join(this.folder, 'lib.rs'), '');
+    await writeFile(path.join(this.folder, 'Cargo.toml'), '[package]\nname = "function"\nversion = "0.0.0"\n[[bin]]\nname = "function"\npath = "main.rs"\n');
+    await writeFile(path.join(this.folder, 'main.rs'), 'fn main() {}');
     const args = ['lambda', 'watch', '--only-lambda-apis', '-A', '127.0.0.1', '-P', String(this.port)];
     this.emulator = spawn(emulator, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.emulator.stdout, this.emulator.stderr]) stream.on('data', (chunk) => this.log.write(chunk));
@@ -193,14 +195,14 @@ export class Lambda {
     this.emulator.once('exit', (code) => (ended = code)).once('error', (e) => (ended = e.message));
     await this.until(async () => {
       if (ended !== null) throw new Error(`${emulator} ended at its start (${ended})`);
-      // It answers nothing by itself: that it listens is enough.
-      return new Promise((resolve) => {
-        const probe = http.get(`${this.url}/.rt/`, (answer) => resolve(Boolean(answer.resume())));
-        probe.on('error', () => resolve(false));
-      });
+      // Asked for nothing, it answers nothing: that it listens is enough.
+      const probe = connect(this.port, '127.0.0.1');
+      const listens = await Promise.race([once(probe, 'connect').then(() => true), once(probe, 'error').then(() => false)]).catch(() => false);
+      probe.destroy();
+      return listens;
     }, 'the emulator');
     for (let n = 0; n < this.wanted; n += 1) await this.another();
-    await this.until(async () => (await fetch(`${this.url}/healthz`).catch(() => null))?.ok, 'the function');
+    await this.until(async () => (await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(10_000) }).catch(() => null))?.ok, 'the function');
     return this;
   }
 

@@ -115,17 +115,26 @@ mod tests {
     /// Says back what it was asked.
     fn echo() -> Router {
         Router::new().fallback(any(|req: Asked| async move {
-            let of = |name: &str| req.headers().get_all(name).into_iter().map(|v| v.to_str().unwrap().to_owned()).collect::<Vec<_>>();
-            let (line, context) = (format!("{} {}", req.method(), req.uri()), of("x-amzn-request-context"));
-            let (lambda, cookie) = (of("x-amzn-lambda-context"), of("cookie"));
-            let body = to_bytes(req.into_body(), 1 << 20).await.unwrap();
-            let told = json!({ "line": line, "context": context, "lambda": lambda, "cookie": cookie, "body": String::from_utf8_lossy(&body) });
-            ([("set-cookie", "a=1"), ("x-more", "yes")], axum::Json(told)).into_response()
+            let (parts, body) = req.into_parts();
+            let body = to_bytes(body, 1 << 20).await.unwrap();
+            let all = |name: &str| {
+                let values = parts.headers.get_all(name).into_iter();
+                values.map(|v| v.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            let told = json!({
+                "line": format!("{} {}", parts.method, parts.uri),
+                "context": all("x-amzn-request-context"),
+                "lambda": all("x-amzn-lambda-context"),
+                "cookie": all("cookie"),
+                "body": String::from_utf8_lossy(&body),
+            });
+            ([("set-cookie", "a=1"), ("x-more", "yes")], told.to_string()).into_response()
         }))
     }
 
     fn event(payload: Value) -> LambdaEvent<Value> {
-        let context = Context { request_id: "r-1".into(), deadline: 1_900_000, ..Context::default() };
+        let mut context = Context::default();
+        (context.request_id, context.deadline) = ("r-1".into(), 1_900_000);
         LambdaEvent::new(payload, context)
     }
 

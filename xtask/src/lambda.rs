@@ -59,6 +59,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     site::build(&folder.join("site"), Profile::Release)?;
     let archive = dist.join("outlast.zip");
     zip(&folder, &archive)?;
+    check(&folder, &archive)?;
     let size = fs::metadata(&archive)?.len();
     println!("Lambda: {} ({:.1} MB)", archive.display(), size as f64 / 1e6);
     Ok(())
@@ -120,14 +121,9 @@ fn files(root: &Path, folder: &Path, names: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The folder that [`run`] made of the archive's files, if it is there.
-fn folder(ws: &Workspace) -> PathBuf {
-    ws.root.join("dist/lambda/outlast")
-}
-
 /// Checks what no run shows: that nothing is in the executable that is not to be, and that it asks nothing of a system.
-pub(crate) fn check(ws: &Workspace) -> Result<()> {
-    let bytes = fs::read(folder(ws).join("outlast"))?;
+fn check(folder: &Path, archive: &Path) -> Result<()> {
+    let bytes = fs::read(folder.join("outlast"))?;
     let has = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
     for absent in ["SQLite format 3", "dynoxide", "/sim/calls", "GLIBC_"] {
         if has(absent) {
@@ -137,7 +133,7 @@ pub(crate) fn check(ws: &Workspace) -> Result<()> {
     if !has("GetParametersByPath") {
         return Err("the Lambda executable is searched in vain: it ought to hold a name that it uses".into());
     }
-    let size = fs::metadata(ws.root.join("dist/lambda/outlast.zip"))?.len();
+    let size = fs::metadata(archive)?.len();
     if size > 10_000_000 {
         return Err(format!("dist/lambda/outlast.zip has {size} bytes, more than 10 MB").into());
     }

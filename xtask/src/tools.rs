@@ -125,16 +125,6 @@ pub(crate) fn clang() -> Result<PathBuf> {
     on_path("clang").ok_or_else(|| "the installed clang is not on the PATH".into())
 }
 
-/// Runs arm64's programs here, where the processor is another.
-pub(crate) fn qemu() -> Result<PathBuf> {
-    let found = || ["qemu-aarch64-static", "qemu-aarch64"].iter().find_map(|name| on_path(name));
-    if let Some(path) = found() {
-        return Ok(path);
-    }
-    apt("qemu-user-static", "qemu-aarch64 is missing (the tests run the arm64 executable with it)")?;
-    found().ok_or_else(|| "the installed qemu-aarch64 is not on the PATH".into())
-}
-
 /// Installs a Debian package where that is possible, and otherwise says what to do.
 fn apt(package: &str, missing: &str) -> Result<()> {
     let root = process::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
