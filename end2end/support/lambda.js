@@ -106,19 +106,20 @@ class Instance {
       const told = { ...answer.headers };
       if (next) {
         this.wake();
-        const { seconds } = this.lambda;
-        if (seconds) {
-          told['lambda-runtime-deadline-ms'] = String(Date.now() + seconds * 1000);
-          const invocation = this.invocations;
-          // What has not answered by then is gone, as on Lambda.
-          this.timer = setTimeout(() => invocation === this.invocations && this.busy && this.kill('timed out'), seconds * 1000);
-        }
+        // The emulator's own has passed when it comes.
+        const ms = this.lambda.seconds * 1000;
+        told['lambda-runtime-deadline-ms'] = String(Date.now() + ms);
+        const invocation = this.invocations;
+        // What has not answered by then is gone, as on Lambda.
+        this.timer = setTimeout(() => invocation === this.invocations && this.busy && this.kill('timed out'), ms);
+        this.timer.unref();
       }
       response.writeHead(answer.statusCode, told);
       answer.pipe(response);
     });
     request.pipe(upstream);
-    response.on('close', () => upstream.destroy());
+    // The emulator may answer a stream before it has all of it.
+    response.on('close', () => response.writableFinished || upstream.destroy());
   }
 
   /** It has nothing to do: it stands still till it has. */
@@ -171,7 +172,7 @@ export class Lambda {
    * @param {{mode?: 'lwa'|'lambda', instances?: number, seconds?: number, freezes?: boolean, bin?: string}} how
    *   `seconds`: the function's timeout
    */
-  constructor(name, env, { mode = 'lwa', instances = 1, seconds = 0, freezes = true, bin = binary } = {}) {
+  constructor(name, env, { mode = 'lwa', instances = 1, seconds = 900, freezes = true, bin = binary } = {}) {
     Object.assign(this, { name, env, mode, wanted: instances, seconds, freezes, bin });
     this.instances = [];
     this.numbers = 0;
