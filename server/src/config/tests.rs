@@ -197,6 +197,13 @@ fn every_variable_that_is_read_is_in_the_table() {
         })
         .unwrap();
     }
+    // Read before all others, where secrets are to be found elsewhere.
+    let lookup = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        let secrets = [("OUTLAST_SECRETS_PATH", "/outlast/chat")];
+        secrets.iter().chain(LAMBDA).find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+    };
+    assert!(Reader::new(&lookup).secrets().unwrap().is_some());
     let table: std::collections::BTreeSet<_> = VARIABLES.iter().map(|(name, ..)| (*name).to_owned()).collect();
     assert_eq!(asked.into_inner(), table);
 }

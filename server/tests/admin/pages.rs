@@ -255,7 +255,7 @@ async fn an_admin_finds_anybodys_jobs_and_reads_them() {
     let mut jobs: Vec<String> = Vec::new();
     for n in 0..53 {
         let job = rig.turn().to_string();
-        let form = format!("job_id={job}&prompt=Job%20{n}%20%3Cb%3Ebold%3C/b%3E%0A/sim+tokens=3+rate=0");
+        let form = format!("job_id={job}&variants=1&prompt=Job%20{n}%20%3Cb%3Ebold%3C/b%3E%0A/sim+tokens=3+rate=0");
         assert_eq!(site.post("/api/jobs/submit", &form, &site.cookie(ann)).await.status(), 202);
         jobs.push(job);
     }
