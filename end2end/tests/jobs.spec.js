@@ -27,6 +27,7 @@ const tally = (page, words) => expect(page.locator('.page-head p').getByText(wor
 const AXE_IN_A_PREVIEW = /Blocked script execution in '[^']*\/preview'/;
 
 test('a job is handed in, watched, left and compared', async ({ chat, page, axe, shots, allowErrors }) => {
+  test.slow();
   allowErrors(AXE_IN_A_PREVIEW);
   await chat.open('/');
   await page.keyboard.press('Escape');
@@ -37,7 +38,7 @@ test('a job is handed in, watched, left and compared', async ({ chat, page, axe,
   await chat.alive();
   await axe('the form');
   await shots('job-new');
-  await handIn(page, 'A landing page for a tide notebook\n/sim html rate=8', { variants: 6 });
+  await handIn(page, 'A landing page for a tide notebook\n/sim html rate=5', { variants: 6 });
   await chat.alive();
   await expect(card(page, 1).locator('[data-text]')).toContainText('<!DOCTYPE html>');
   // The tab says how far the job is.
@@ -52,7 +53,7 @@ test('a job is handed in, watched, left and compared', async ({ chat, page, axe,
   await expect(page.getByText('One job is running:')).toBeVisible();
   await shots('jobs');
   await axe('the list');
-  await expect(page.getByText('Done', { exact: true })).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText('Done', { exact: true })).toBeVisible({ timeout: 60_000 });
   await page.goto(at);
   await chat.alive();
   await tally(page, '6 of 6 done');

@@ -12,7 +12,7 @@ use server::claude::{Delta, Fault, FaultKind};
 mod seen;
 
 fn fixture(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+    fs::read(Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("tests/fixtures").join(name)).unwrap()
 }
 
 /// Decodes the fixture whole, split at every offset, and byte by byte: all must be the same.

@@ -16,7 +16,9 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Asks cargo. Fails outside the repository, or where cargo is broken.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask stands in no repository")?.to_owned();
+        // As it is now: two clones with one target folder share this executable, whichever of them compiled it.
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&xtask).parent().ok_or("xtask stands in no repository")?.to_owned();
         let json = process::output(process::cargo(&root).args([
             "metadata",
             "--format-version",

@@ -73,13 +73,15 @@ impl Opening {
                     Box::pin(api::chat::follow(turn, Some(cursor.to_string())))
                 }
             };
-        // A request may hang for minutes where the network went away without a word. Each may be asked again.
+        // A request may hang for minutes where the network went away without a word. Each may be asked again; to
+        // follow costs so little that any reason to look will do.
+        let cheap = matches!(self, Self::Follow);
         let began = dom::now();
         loop {
             let left = patience.saturating_sub(dom::now().since(began) as u32);
             match select(asked, Box::pin(nap(left))).await {
                 Either::Left((answer, _)) => return answer,
-                Either::Right((Woken::Early, rest)) if !super::NETWORK_CHANGED.take() => asked = rest,
+                Either::Right((Woken::Early, rest)) if !cheap && !super::NETWORK_CHANGED.take() => asked = rest,
                 Either::Right(_) => return Err(ApiError::new(Code::Network, "")),
             }
         }

@@ -12,8 +12,10 @@ use self::local::Local;
 
 /// The folder with `DynamoDBLocal.jar`: `OUTLAST_DYNAMODB_LOCAL`, or `.tools/dynamodb` as `make test` unpacks it.
 fn folder() -> PathBuf {
-    let folder = std::env::var_os("OUTLAST_DYNAMODB_LOCAL")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/dynamodb"), PathBuf::from);
+    let folder = std::env::var_os("OUTLAST_DYNAMODB_LOCAL").map_or_else(
+        || Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../.tools/dynamodb"),
+        PathBuf::from,
+    );
     assert!(
         folder.join("DynamoDBLocal.jar").exists(),
         "no DynamoDBLocal.jar in {}: run `make test`, or set OUTLAST_DYNAMODB_LOCAL to its folder",

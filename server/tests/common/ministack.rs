@@ -9,8 +9,10 @@ use crate::dynamodb::local::Local;
 
 /// `OUTLAST_MINISTACK`, or `.tools/ministack` as `make test` links it.
 fn program() -> PathBuf {
-    let program = std::env::var_os("OUTLAST_MINISTACK")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/ministack"), PathBuf::from);
+    let program = std::env::var_os("OUTLAST_MINISTACK").map_or_else(
+        || Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../.tools/ministack"),
+        PathBuf::from,
+    );
     assert!(program.exists(), "no ministack at {}: run `make test`, or set OUTLAST_MINISTACK to it", program.display());
     program
 }

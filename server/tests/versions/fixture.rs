@@ -39,7 +39,7 @@ impl Fixture {
 
 /// All of a folder of `tests/fixtures/logs`.
 pub(crate) fn all(folder: &str) -> Vec<Fixture> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/logs").join(folder);
+    let dir = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("tests/fixtures/logs").join(folder);
     let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.retain(|path| path.extension().is_some_and(|e| e == "json"));
