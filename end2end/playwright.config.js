@@ -37,7 +37,7 @@ export default defineConfig({
   projects: [
     {
       name: 'desktop',
-      testIgnore: ['nojs.spec.js', 'phone.spec.js', 'lambda.spec.js'],
+      testIgnore: ['nojs.spec.js', 'phone.spec.js', 'lambda.spec.js', 'artifact.spec.js'],
       use: { viewport: { width: 1440, height: 900 } },
     },
     {

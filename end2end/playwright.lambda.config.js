@@ -3,15 +3,14 @@ import { defineConfig } from '@playwright/test';
 import base from './playwright.config.js';
 
 const [desktop] = base.projects;
-const testMatch = ['chat.spec.js', 'sessions.spec.js', 'lambda.spec.js'];
+const talks = ['chat.spec.js', 'sessions.spec.js', 'lambda.spec.js'];
 
 export default defineConfig({
   ...base,
   outputDir: 'artifacts/lambda-results',
   timeout: 60_000,
-  projects: ['lwa', 'lambda'].map((platform) => ({
-    name: platform,
-    testMatch,
-    use: { ...desktop.use, platform },
-  })),
+  projects: [
+    ...['lwa', 'lambda'].map((platform) => ({ name: platform, testMatch: talks, use: { ...desktop.use, platform } })),
+    { name: 'artifact', testMatch: 'artifact.spec.js', use: desktop.use },
+  ],
 });

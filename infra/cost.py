@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -28,6 +29,9 @@ LINES = [
     ("data to the internet", ["data_out"]),
 ]
 CLAUDE = ["claude_input", "claude_output"]
+# Of the comparison alone.
+GATEWAY = ["api_gateway"]
+SESSION = 50
 
 
 def quantities(units: dict, turns: int) -> dict[str, float]:
@@ -63,6 +67,32 @@ def dollars(prices: Prices, used: dict[str, float], names: list[str], free: bool
     return total
 
 
+def sessions(units: dict, priced: dict) -> dict[str, float]:
+    """Dollars of a chat of fifty turns, with what is paid in the course of it: ours; the history as one item that is
+    written anew with each piece of text, so that nothing is lost; and the same written only when a reply is whole."""
+    prices = priced["prices"]
+    kb, pieces = units["stored_text_kb"]["value"], units["log_segments"]["value"]
+    names = [name for _, line in LINES for name in line if name in units["per_turn"]] + ["lambda_gb_seconds"]
+    one = {name: unit["value"] for name, unit in units["per_turn"].items()}
+    one["lambda_gb_seconds"] = one["lambda_seconds"] * units["memory_mb"] / 1024
+
+    def growing(writes_a_turn: float) -> float:
+        total = 0.0
+        for turn in range(1, SESSION + 1):
+            size = turn * kb
+            # A write unit is a begun KB; a strong read unit, for the page and for the prompt, begun 4 KB.
+            used = {**one, "dynamodb_writes": writes_a_turn * math.ceil(size), "dynamodb_reads": 2 * math.ceil(size / 4)}
+            used["api_gateway"] = one["lambda_requests"]
+            total += dollars(prices, used, names + GATEWAY, False)
+        return total
+
+    return {
+        "ours": SESSION * dollars(prices, one, names, False),
+        "kept": growing(pieces),
+        "lost": growing(1),
+    }
+
+
 def money(value: float) -> str:
     if value == 0:
         return "0"
@@ -91,7 +121,14 @@ def table(units: dict, priced: dict) -> str:
     many = MONTHS[-1]
     one = dollars(prices, {name: used[many][name] / many for name in used[many]}, every, False)
     claude = dollars(prices, {name: used[many][name] / many for name in used[many]}, CLAUDE, False)
+    chat = sessions(units, priced)
     lines += [
+        "",
+        f"A chat of {SESSION} turns, without allowances and storage: {chat['ours'] * 100:.2f} cents. With the history as one"
+        " growing item behind an API gateway, written anew with each piece of text as the log is, so that a dead process"
+        f" loses nothing: {chat['kept'] * 100:.2f} cents, {chat['kept'] / chat['ours']:.1f} times as much; written only once"
+        f" a reply is whole, so that a dead process loses the reply: {chat['lost'] * 100:.2f} cents,"
+        f" {chat['lost'] / chat['ours']:.1f} times.",
         "",
         f"One turn, without allowances and in the long run: {one * 100:.4f} cents for AWS, {claude * 100:.2f} cents for"
         " Claude.",
@@ -101,7 +138,7 @@ def table(units: dict, priced: dict) -> str:
         "| unit | value | measured | why |",
         "|---|---:|---|---|",
     ]
-    rest = {name: units[name] for name in ("metrics", "turns_in_an_active_hour", "kept_months")}
+    rest = {name: units[name] for name in ("stored_text_kb", "log_segments", "metrics", "turns_in_an_active_hour", "kept_months")}
     monthly = {f"{name}, a month": unit for name, unit in units["per_month"].items()}
     for name, unit in {**units["per_turn"], **monthly, **rest}.items():
         measured = "yes" if unit["measured"] else "estimated"

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { coldStart, firstLoad, firstToken, memory, relayCpu } from './figures.js';
 import { begun, polled, taken } from './jobs.js';
+import { onLambda } from './lambda.js';
 import { painted } from './painted.js';
 import { startDynamoDb, startQueue, startSimulator, stopAll, tools } from './processes.js';
 import { table } from './table.js';
@@ -37,6 +38,7 @@ async function measure() {
       poll: await polled(simulator, dynamodb),
     })),
     start: await step('spawn to first byte', () => coldStart(simulator, dynamodb, quick ? 3 : 15)),
+    lambda: await step("Lambda's doors", () => onLambda(simulator, dynamodb, quick ? { starts: 3, chats: 2, n: 10 } : {})),
     memory: await step('memory', () => memory(simulator, dynamodb, quick ? { chats: 20 } : {})),
     load: await step('first load', () => firstLoad(simulator, dynamodb)),
     painted: await step('Enter to paint', () => painted(simulator, quick ? 5 : 40)),

@@ -3,6 +3,10 @@ const ms = (value) => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
 const times = (value) => `${value.toFixed(1)}×`;
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
 
+const sum = (all) => Object.values(all).reduce((a, b) => a + b, 0);
+/** What processes hold, and together. */
+const mb = (all) => `${(sum(all) / 1e6).toFixed(1)} MB (${Object.entries(all).map(([name, bytes]) => `${name} ${(bytes / 1e6).toFixed(1)}`).join(', ')})`;
+
 /** A row; `met` is undefined where nothing was asked for. */
 const row = (figure, measured, target, met) => ({
   figure,
@@ -52,6 +56,11 @@ export function table(m) {
     row(`look at a job of ten, ${m.jobs.poll.running} running`, `${m.jobs.poll.reads} reads, ${m.jobs.poll.bytes} bytes`, '1 read and 1 for each running; ≤ 4 KB', m.jobs.poll.reads <= 1 + m.jobs.poll.running && m.jobs.poll.bytes <= 4096),
     row('spawn to first rendered byte', `${ms(m.start.outlast)}`, '≤ 30 ms', m.start.outlast <= 30),
     row('— FastAPI + boto3 + anthropic', `${ms(m.start.fastapi)}: ${times(m.start.fastapi / m.start.outlast)} ours`, '≥ 20×', m.start.fastapi / m.start.outlast >= 20),
+    row('— behind the Lambda Web Adapter', `${ms(m.lambda.start.lwa)}`, '≤ 60 ms', m.lambda.start.lwa <= 60),
+    row('— on Lambda without it (`outlast lambda`)', `${ms(m.lambda.start.lambda)}`, ''),
+    row('— FastAPI + boto3 + anthropic behind the adapter', `${ms(m.lambda.start.fastapi)}: ${times(m.lambda.start.fastapi / m.lambda.start.lwa)} ours`, '≥ 20×', m.lambda.start.fastapi / m.lambda.start.lwa >= 20),
+    row("first token, over upstream's own, behind the adapter and the emulator", `p50 ${ms(m.lambda.first.lwa)}; without the adapter ${ms(m.lambda.first.lambda)}`, ''),
+    row('peak memory of an instance over 120 chats', `${mb(m.lambda.memory.lwa)}; without the adapter ${mb(m.lambda.memory.lambda)}`, '≤ 64 MB', sum(m.lambda.memory.lwa) <= 64e6),
     row('peak memory after 200 chats, DynamoDB', `${m.memory.peak.toFixed(1)} MB (${m.memory.started.toFixed(1)} at the start)`, '≤ 40 MB', m.memory.peak <= 40),
     row('first load, brotli', `${kb(m.load.total)}; blocking: ${m.load.blocking.map((f) => f.split('/').pop()).join(', ')}`, '≤ 220 KB; only CSS blocks', m.load.total <= 220_000 && m.load.blocking.every((f) => f.endsWith('.css'))),
     row(`write units of turn ${units.turns}, against turn 1`, `${units.last} against ${units.first}: ${(units.last / units.first).toFixed(2)}×`, '≤ 1.1×', units.last / units.first <= 1.1),

@@ -1,5 +1,16 @@
 // The page in words: how a person finds things in it.
+import { randomBytes } from 'node:crypto';
 import { expect } from '@playwright/test';
+
+// Crockford's.
+const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+/** A new id, as the page makes one. */
+export const ulid = () => {
+  let time = Date.now();
+  let text = '';
+  for (let i = 0; i < 10; i += 1, time = Math.floor(time / 32)) text = LETTERS[time % 32] + text;
+  return text + [...randomBytes(16)].map((b) => LETTERS[b % 32]).join('');
+};
 
 let scripts = 0;
 

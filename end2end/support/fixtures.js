@@ -4,6 +4,7 @@ import AxeBuilder from '@axe-core/playwright';
 import { expect, test as base } from '@playwright/test';
 import { Chat } from './chat.js';
 import { Relay } from './relay.js';
+import { Calls, Units } from './bill.js';
 import { Lambda } from './lambda.js';
 import { artifacts, Server, Simulator } from './server.js';
 import { DynamoDb, keptAt, Ministack } from './store.js';
@@ -13,14 +14,17 @@ export const CONNECTION_LOST =
   /ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)|TypeError: network error/;
 
 /** A function with all that it needs: a table, Claude, and a queue if it is wanted. */
-async function lambda(name, mode, { queue, ...how }) {
+async function lambda(name, mode, { queue, metered, variables, ...how }) {
   const [database, simulator] = [new DynamoDb(), new Simulator(`${name}-simulator`)];
   const stack = queue ? new Ministack() : null;
   await Promise.all([database.start(), simulator.start(), stack?.start()]);
+  const units = metered && (await new Units(database.port).start());
+  const calls = metered && (await new Calls(stack.port).start());
   const env = {
     ...simulator.client,
-    ...keptAt(database.port),
+    ...keptAt(units?.port ?? database.port),
     ...stack?.client,
+    ...(calls && { AWS_ENDPOINT_URL_SQS: calls.url }),
     OUTLAST_SECRET: 'for-the-tests-alone-and-long-enough-for-that',
     OUTLAST_ACCESS: 'open',
     OUTLAST_DAILY_USD: '1000',
@@ -31,12 +35,13 @@ async function lambda(name, mode, { queue, ...how }) {
   const it = new Lambda(name, env, { mode, ...how });
   it.queue = stack;
   await it.init();
+  Object.assign(it.env, variables);
   await it.start();
   const dispose = async () => {
     await it.dispose();
-    await Promise.all([database.stop(), simulator.dispose(), stack?.stop()]);
+    await Promise.all([database.stop(), simulator.dispose(), stack?.stop(), units?.stop(), calls?.stop()]);
   };
-  return { url: it.url, lambda: it, database, simulator, dispose };
+  return { url: it.url, lambda: it, database, simulator, units, calls, dispose };
 }
 
 export const test = base.extend({

@@ -41,13 +41,17 @@ class Instance {
     this.number = number;
     this.children = [];
     this.invocations = 0;
+    // The emulator answers before it has all, and would end a connection that is not to last.
+    this.agent = new http.Agent({ keepAlive: true });
   }
 
   async start() {
     this.api = http.createServer((request, response) => this.pass(request, response));
+    // Lambda's own keeps a connection for as long as an instance stands still.
+    Object.assign(this.api, { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
     this.api.listen(0, '127.0.0.1');
     await new Promise((resolve) => this.api.once('listening', resolve));
-    const { env, mode, bin } = this.lambda;
+    const { env, mode, command } = this.lambda;
     const port = await freePort();
     const all = {
       PATH: process.env.PATH,
@@ -59,12 +63,9 @@ class Instance {
       AWS_LWA_PORT: String(port),
     };
     this.started = performance.now();
-    if (mode === 'lwa') {
-      this.run(bin, ['serve'], all);
-      this.run(adapter, [], { ...all, ...ADAPTER });
-    } else {
-      this.run(bin, ['lambda'], all);
-    }
+    const [program, ...words] = command(port, mode === 'lwa' ? 'serve' : 'lambda');
+    this.run(program, words, all);
+    if (mode === 'lwa') this.run(adapter, [], { ...ADAPTER, ...all });
     return this;
   }
 
@@ -73,6 +74,7 @@ class Instance {
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
         this.lambda.said = (this.lambda.said + chunk).slice(-8000);
+        this.lambda.billed.log += chunk.length;
         this.lambda.log.write(chunk);
       });
     }
@@ -99,32 +101,49 @@ class Instance {
     const next = request.url.endsWith('/invocation/next');
     const { host, ...headers } = request.headers;
     const { port } = this.lambda;
-    const upstream = http.request({ host: '127.0.0.1', port, path: `/.rt${request.url}`, method: request.method, headers });
-    upstream.on('error', () => response.destroy());
+    const to = { host: '127.0.0.1', port, agent: this.agent, path: `/.rt${request.url}` };
+    const upstream = http.request({ ...to, method: request.method, headers });
+    // Lambda answers a runtime when it has all of a response, and takes all of it, whether anybody still reads it or
+    // not. The emulator answers at once, upon which a runtime would ask for more work, and breaks off.
+    const whole = request.url.endsWith('/response') && new Promise((resolve) => request.once('close', resolve));
+    upstream.on('error', () => whole || response.destroy());
+    upstream.on('close', async () => {
+      if (!whole) return;
+      await whole;
+      if (!response.headersSent) response.writeHead(202).end();
+    });
     if (next) this.wait();
-    upstream.on('response', (answer) => {
+    upstream.on('response', async (answer) => {
       const told = { ...answer.headers };
       if (next) {
         this.wake();
         // The emulator's own has passed when it comes.
         const ms = this.lambda.seconds * 1000;
-        told['lambda-runtime-deadline-ms'] = String(Date.now() + ms);
+        told['lambda-runtime-deadline-ms'] = String(Date.now() + this.lambda.ahead + ms);
         const invocation = this.invocations;
         // What has not answered by then is gone, as on Lambda.
         this.timer = setTimeout(() => invocation === this.invocations && this.busy && this.kill('timed out'), ms);
         this.timer.unref();
       }
+      await whole;
+      if (response.headersSent) return;
       response.writeHead(answer.statusCode, told);
       answer.pipe(response);
     });
-    request.pipe(upstream);
-    // The emulator may answer a stream before it has all of it.
+    // Not piped: Node loses a request's `drain` once it has the answer.
+    request.on('data', (chunk) => {
+      if (whole) this.lambda.billed.bytes += chunk.length;
+      if (!upstream.destroyed) upstream.write(chunk);
+    });
+    request.on('end', () => upstream.destroyed || upstream.end());
     response.on('close', () => response.writableFinished || upstream.destroy());
   }
 
   /** It has nothing to do: it stands still till it has. */
   wait() {
     clearTimeout(this.timer);
+    // Lambda bills each begun millisecond.
+    if (this.busy) this.lambda.billed.ms += Math.ceil(performance.now() - this.since);
     this.busy = false;
     this.idle?.();
     // Its question for work is on its way already.
@@ -133,6 +152,8 @@ class Instance {
 
   wake() {
     this.invocations += 1;
+    this.lambda.billed.requests += 1;
+    this.since = performance.now();
     this.busy = true;
     this.signal('SIGCONT');
   }
@@ -169,14 +190,19 @@ export class Lambda {
   /**
    * @param {string} name names the log file in the artifacts
    * @param {object} env the function's variables
-   * @param {{mode?: 'lwa'|'lambda', instances?: number, seconds?: number, freezes?: boolean, bin?: string}} how
-   *   `seconds`: the function's timeout
+   * @param {{mode?: 'lwa'|'lambda', instances?: number, seconds?: number, freezes?: boolean, command?: Function}} how
+   *   `seconds`: the function's timeout; `command(port, word)`: another program than the server
    */
-  constructor(name, env, { mode = 'lwa', instances = 1, seconds = 900, freezes = true, bin = binary } = {}) {
-    Object.assign(this, { name, env, mode, wanted: instances, seconds, freezes, bin });
+  constructor(name, env, { mode = 'lwa', instances = 1, seconds = 900, freezes = true, command } = {}) {
+    Object.assign(this, { name, env, mode, wanted: instances, seconds, freezes });
+    this.command = command ?? ((port, word) => [binary, word]);
     this.instances = [];
     this.numbers = 0;
     this.said = '';
+    /** So many milliseconds the function's clock is before this one. */
+    this.ahead = 0;
+    /** What is paid for: invocations, milliseconds of them, bytes of answers and of logs. */
+    this.billed = { requests: 0, ms: 0, bytes: 0, log: 0 };
   }
 
   async start() {
@@ -184,7 +210,7 @@ export class Lambda {
     this.port ??= await freePort();
     this.url = `http://127.0.0.1:${this.port}`;
     mkdirSync(artifacts, { recursive: true });
-    if (!existsSync(this.bin)) throw new Error(`${this.bin} is missing: \`make build\` makes it`);
+    if (!existsSync(binary)) throw new Error(`${binary} is missing: \`make build\` makes it`);
     this.log = createWriteStream(path.join(artifacts, `lambda-${this.name}.log`), { flags: 'a' });
     // The emulator wants to stand in a package of Rust's, though it builds none.
     await writeFile(path.join(this.folder, 'Cargo.toml'), '[package]\nname = "function"\nversion = "0.0.0"\n[[bin]]\nname = "function"\npath = "main.rs"\n');
@@ -203,6 +229,7 @@ export class Lambda {
       return listens;
     }, 'the emulator');
     for (let n = 0; n < this.wanted; n += 1) await this.another();
+    if (this.wanted === 0) return this;
     await this.until(async () => (await fetch(`${this.url}/healthz`, { signal: AbortSignal.timeout(10_000) }).catch(() => null))?.ok, 'the function');
     return this;
   }
@@ -225,7 +252,7 @@ export class Lambda {
   async init() {
     this.folder ??= await mkdtemp(path.join(tmpdir(), 'outlast-lambda-'));
     const env = { PATH: process.env.PATH, ...this.env, AWS_LAMBDA_FUNCTION_NAME: '' };
-    await promisify(execFile)(this.bin, ['init'], { cwd: this.folder, env });
+    await promisify(execFile)(binary, ['init'], { cwd: this.folder, env });
   }
 
   /** Whoever is answering just now. */

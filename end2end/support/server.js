@@ -43,6 +43,10 @@ export class Server {
     return ['serve'];
   }
 
+  get command() {
+    return [binary, ...this.arguments];
+  }
+
   async prepare() {
     if (!existsSync(binary)) throw new Error(`${binary} is missing: \`make build\` makes it`);
     this.data ??= await mkdtemp(path.join(tmpdir(), 'outlast-e2e-'));
@@ -72,27 +76,33 @@ export class Server {
     await promisify(execFile)(binary, ['init'], this.place);
   }
 
-  /** Starts it, and returns when it answers. May be called again after `stop`, on the same port and data. */
-  async start() {
+  /** Starts it, and returns at once. */
+  async run() {
     await this.prepare();
     const log = createWriteStream(path.join(artifacts, `server-${this.name}.log`), { flags: 'a' });
-    this.child = spawn(binary, this.arguments, { ...this.place, stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    for (const stream of [this.child.stdout, this.child.stderr]) {
+    const [program, ...words] = this.command;
+    const child = spawn(program, words, { ...this.place, stdio: ['ignore', 'pipe', 'pipe'] });
+    Object.assign(this, { child, said: '', ended: null });
+    for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => {
-        said = (said + chunk).slice(-4000);
+        this.said = (this.said + chunk).slice(-4000);
         log.write(chunk);
       });
     }
-    const child = this.child;
-    let ended = null;
-    child.once('exit', (code, signal) => (ended = signal ?? code));
-    child.once('error', (e) => (ended = e.message));
+    child.once('exit', (code, signal) => this.child === child && (this.ended = signal ?? code));
+    child.once('error', (e) => (this.ended = e.message));
+    return this;
+  }
+
+  /** Starts it, and returns when it answers. May be called again after `stop`, on the same port and data. */
+  async start() {
+    await this.run();
     for (const until = Date.now() + 20_000; ; ) {
-      if (ended !== null) throw new Error(`the server ended at its start (${ended}): ${said}`);
+      if (this.ended !== null) throw new Error(`the server ended at its start (${this.ended}): ${this.said}`);
       const answer = await fetch(this.url + this.health).catch(() => null);
       if (answer?.ok) return this;
       if (Date.now() > until) {
+        const { said } = this;
         await this.stop('SIGKILL');
         throw new Error(`the server did not answer within 20 s: ${said}`);
       }

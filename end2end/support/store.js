@@ -26,8 +26,10 @@ export class DynamoDb {
   }
 
   async stop() {
-    const gone = new Promise((resolve) => this.shell.once('exit', resolve));
-    this.shell.stdin.end();
+    const { shell } = this;
+    if (shell.exitCode !== null || shell.signalCode !== null) return;
+    const gone = new Promise((resolve) => shell.once('exit', resolve));
+    shell.stdin.end();
     await gone;
   }
 }
@@ -86,8 +88,10 @@ export class Ministack {
   }
 
   async stop() {
-    const gone = new Promise((resolve) => this.shell.once('exit', resolve));
-    this.shell.stdin.end();
+    const { shell } = this;
+    if (shell.exitCode !== null || shell.signalCode !== null) return;
+    const gone = new Promise((resolve) => shell.once('exit', resolve));
+    shell.stdin.end();
     await gone;
   }
 }

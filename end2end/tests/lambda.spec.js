@@ -1,15 +1,14 @@
 // Behind Lambda's own doors: what the platform does to a request, a stream, an event and an instance.
-import { randomBytes } from 'node:crypto';
-import { simulated, splice } from '../support/chat.js';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { simulated, splice, ulid } from '../support/chat.js';
 import { CONNECTION_LOST, expect, test } from '../support/fixtures.js';
 
-const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const ulid = () => {
-  let time = Date.now();
-  let text = '';
-  for (let i = 0; i < 10; i += 1, time = Math.floor(time / 32)) text = LETTERS[time % 32] + text;
-  return text + [...randomBytes(16)].map((b) => LETTERS[b % 32]).join('');
-};
+/** The event by which Lambda hands over a queue's message. */
+const queued = (body) => ({
+  Records: [{ messageId: 'm', receiptHandle: 'r', body, eventSource: 'aws:sqs', eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:outlast' }],
+});
 
 /** Somebody without a browser. */
 class Script {
@@ -49,6 +48,12 @@ class Script {
     return this.ask('/api/chat/send', { form });
   }
 
+  /** Goes on in the same chat. */
+  say(text) {
+    this.turn = ulid();
+    return this.ask('/api/chat/send', { form: { session_id: this.session, turn_id: this.turn, text } });
+  }
+
   /** Follows the turn to its end, through as many streams as it takes. */
   async follow(answer) {
     let [end, cursor, text, streams] = [null, '', '', 0];
@@ -83,7 +88,7 @@ test('a stream arrives while it is written', async ({ onLambda: { url, simulator
     if (written > 1) return;
     // The first words are here, and the model is at it still.
     const calls = await (await fetch(`${simulator.url}/sim/calls`)).json();
-    expect(calls.find((call) => call.script === script).end).toBe(null);
+    expect(calls.find((call) => call.script === script).end).toBe('running');
   });
   expect(written).toBeGreaterThan(5);
 });
@@ -181,6 +186,33 @@ test.describe('an instance', () => {
   });
 });
 
+test.describe('a night', () => {
+  const clock = path.join(tmpdir(), `outlast-clock-${process.pid}`);
+  const variables = { LD_PRELOAD: process.env.OUTLAST_FAKETIME, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+  test.use({ how: { instances: 1, variables } });
+  test.beforeAll(() => writeFile(clock, '+0'));
+  test.afterAll(() => rm(clock));
+
+  test('between two requests does no harm', async ({ onLambda: { url, lambda } }) => {
+    test.skip(!process.env.OUTLAST_FAKETIME, 'nothing here moves a clock');
+    const someone = new Script(url);
+    const before = await someone.follow(await someone.send(simulated('In the evening', 'vary tokens=60 rate=0')));
+    expect(before.end.outcome).toBe('complete');
+    await expect.poll(() => lambda.busy.length).toBe(0);
+    const said = lambda.said.length;
+    // It stands still; in between its connections lapse, its signatures and all that it had read.
+    await writeFile(clock, '+9h');
+    lambda.ahead = 9 * 3600 * 1000;
+    const after = await someone.follow(await someone.say(simulated('In the morning', 'vary tokens=60 rate=0')));
+    expect([after.end.outcome, after.end.error]).toEqual(['complete', undefined]);
+    const { messages } = await someone.stored();
+    expect(messages.map((m) => m.text).filter((_, i) => i % 2)).toEqual([before.text, after.text]);
+    expect(Date.parse(messages[3].created_at) - Date.parse(messages[1].created_at)).toBeGreaterThan(8 * 3600 * 1000);
+    expect(lambda.said.slice(said)).not.toMatch(/"level":"(ERROR|WARN)"/);
+    expect(lambda.instances.map((i) => i.number)).toEqual([1]);
+  });
+});
+
 test.describe('the queue', () => {
   test.use({ how: { instances: 2, queue: true } });
 
@@ -193,10 +225,7 @@ test.describe('the queue', () => {
     expect(submitted.status).toBe(202);
     await submitted.text();
     const message = await lambda.queue.receive();
-    const event = (body) => ({
-      Records: [{ messageId: 'm', receiptHandle: 'r', body, eventSource: 'aws:sqs', eventSourceARN: 'arn:aws:sqs:us-east-1:000000000000:outlast' }],
-    });
-    const done = await lambda.invoke(event(message));
+    const done = await lambda.invoke(queued(message));
     expect(done.headers.get('x-amz-function-error')).toBe(null);
     expect(done.status).toBe(200);
     await done.text();
@@ -205,8 +234,50 @@ test.describe('the queue', () => {
 
     // The store is gone: the event is to come again.
     await database.stop();
-    const failed = await lambda.invoke(event(message));
+    const failed = await lambda.invoke(queued(message));
     await failed.text();
     expect(failed.headers.get('x-amz-function-error') ?? (failed.status >= 500 ? 'by status' : null)).toBeTruthy();
+  });
+});
+
+test.describe('the bill', () => {
+  test.use({ how: { instances: 2, queue: true, metered: true } });
+
+  // `OUTLAST_BILL_RATE=60` makes the figures of infra/units.json, in ten minutes.
+  const rate = Number(process.env.OUTLAST_BILL_RATE) || 5000;
+
+  test('of fifty turns is what is said, and no turn costs more than the one before', async ({ onLambda }, info) => {
+    const { url, lambda, units, calls } = onLambda;
+    test.setTimeout(900_000);
+    const someone = new Script(url);
+    const bill = () => ({ ...lambda.billed, ...units.totals, sqs: calls.totals.requests });
+    const bills = [bill()];
+    for (let n = 0; n < 50; n += 1) {
+      // A page is loaded, something is said, and the queue looks at the turn when it is over.
+      await (await someone.ask(someone.session ? `/c/${someone.session}` : '/', { headers: { accept: 'text/html' } })).text();
+      const text = simulated(`Turn ${n}`, `tokens=500 rate=${rate}`);
+      const answer = someone.session ? await someone.say(text) : await someone.send(text);
+      const { end } = await someone.follow(answer);
+      expect(end.outcome).toBe('complete');
+      const look = await lambda.invoke(queued(JSON.stringify({ turn: someone.turn })));
+      expect(look.status).toBe(200);
+      await look.text();
+      bills.push(bill());
+    }
+    const names = Object.keys(bills[0]);
+    const between = (a, b) => Object.fromEntries(names.map((name) => [name, (bills[b][name] - bills[a][name]) / (b - a)]));
+    const told = { rate, all: between(0, 50), first: between(1, 11), last: between(40, 50) };
+    console.log(JSON.stringify(told));
+    await info.attach('bill', { body: JSON.stringify(told, null, 2), contentType: 'application/json' });
+    const { per_turn: said } = JSON.parse(await readFile(new URL('../../infra/units.json', import.meta.url), 'utf8'));
+    expect(told.all.requests).toBe(said.lambda_requests.value);
+    for (const [name, unit] of [['writes', 'dynamodb_writes'], ['reads', 'dynamodb_reads']]) {
+      expect(told.all[name], name).toBeLessThanOrEqual(said[unit].value);
+      expect(told.all[name], name).toBeGreaterThan(said[unit].value / 2);
+    }
+    // The message is put in by the server; Lambda takes it out, and away.
+    expect(told.all.sqs + 2).toBe(said.sqs_requests.value);
+    // A long history is read in part, and never written anew.
+    expect(told.last.writes).toBeLessThanOrEqual(told.first.writes + 1);
   });
 });

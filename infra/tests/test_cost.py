@@ -33,10 +33,14 @@ class Table(unittest.TestCase):
         names = [name for _, line in cost.LINES for name in line]
         self.assertLess(cost.dollars(priced["prices"], used, names, free=True), 0.20)
 
+    def test_a_long_chat_costs_a_third_of_one_growing_item(self) -> None:
+        chat = cost.sessions(*cost.load())
+        self.assertGreater(chat["kept"], 3 * chat["ours"])
+
     def test_every_unit_has_its_price_and_is_in_the_sum(self) -> None:
         units, priced = cost.load()
         names = [name for _, line in cost.LINES for name in line] + cost.CLAUDE
-        self.assertEqual(sorted(names), sorted(priced["prices"]))
+        self.assertEqual(sorted(names + cost.GATEWAY), sorted(priced["prices"]))
         self.assertEqual(sorted(names), sorted(cost.quantities(units, 1)))
         for price in priced["prices"].values():
             self.assertTrue(price["source"])

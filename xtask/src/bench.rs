@@ -11,8 +11,9 @@ use crate::{Result, bundle, process, site::Profile, tools, workspace::Workspace}
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let ws = Workspace::find()?;
     let tools = tools::prepare(&ws)?;
-    let peer = tools::python(&ws, "end2end/bench/peer_fastapi/requirements.txt")?;
+    let peer = tools::python(&ws, "end2end/bench/peer_fastapi/requirements.txt", &[])?;
     let nginx = tools::nginx()?;
+    let doors = tools::lambda(&ws)?;
     bundle::dist()?;
     println!("Bench: compiling what measures the store alone");
     process::run(process::cargo(&ws.root).args([
@@ -33,6 +34,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ("chromium", tools.chromium),
         ("python", peer),
         ("nginx", nginx),
+        ("cargo_lambda", doors.emulator),
+        ("lambda_adapter", doors.adapter),
     ]
     .map(|(name, path): (&str, PathBuf)| (name.to_owned(), path.to_string_lossy().into()))
     .into_iter()

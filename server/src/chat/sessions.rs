@@ -63,7 +63,7 @@ impl Chat {
         if let Some(active) = session.active {
             // On the side: the session is gone already, and the runner's end need not be waited for.
             let chat = self.clone();
-            tokio::spawn(async move {
+            let stopping = async move {
                 let stopped = match chat.inner.store.turn(active).await {
                     Ok(Some(turn)) => chat.inner.turns.stop(&turn).await,
                     Ok(None) => Ok(()),
@@ -72,7 +72,8 @@ impl Chat {
                 if let Err(error) = stopped {
                     tracing::warn!(turn = %active, %error, "a deleted session's turn could not be stopped yet");
                 }
-            });
+            };
+            self.inner.turns.aside(stopping).await;
         }
         Ok(session.title)
     }

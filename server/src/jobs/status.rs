@@ -19,7 +19,7 @@ impl Jobs {
     /// 404, or 503 when the store does not answer.
     pub async fn status(&self, user: UserId, id: JobId) -> Result<Job, ApiError> {
         let item = self.owned(user, id).await?;
-        self.nudge(&item);
+        self.nudge(&item).await;
         let mut job = self.job_of(&item).await.map_err(store)?;
         if !item.is_over() {
             // Asked for again and again: what is to be read about it comes with the texts.
@@ -31,14 +31,15 @@ impl Jobs {
     }
 
     /// Whoever asks for a job makes sure that it is being worked on.
-    pub(super) fn nudge(&self, item: &JobItem) {
+    pub(super) async fn nudge(&self, item: &JobItem) {
         if self.needs_looking_after(item) {
             let (jobs, item) = (self.clone(), item.clone());
-            tokio::spawn(async move {
+            let looking = async move {
                 if let Err(error) = jobs.look_after_read(&item).await {
                     tracing::warn!(job = %item.id, %error, "a job could not be looked after");
                 }
-            });
+            };
+            self.inner.turns.aside(looking).await;
         }
     }
 

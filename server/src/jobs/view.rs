@@ -16,7 +16,7 @@ impl Jobs {
     /// 404, or 503 when the store does not answer.
     pub async fn view(&self, user: UserId, id: JobId) -> Result<JobView, ApiError> {
         let item = self.owned(user, id).await?;
-        self.nudge(&item);
+        self.nudge(&item).await;
         let mut job = self.job_of(&item).await.map_err(store)?;
         let missing = job.variants.iter().filter(|v| v.status.is_over() && v.text.is_none());
         let read = missing.map(async |v| {

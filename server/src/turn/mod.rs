@@ -306,6 +306,16 @@ impl Turns {
         }
     }
 
+    /// Does what an answer need not wait for. Where nothing goes on once an answer is out, it waits all the same.
+    pub(crate) async fn aside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let working = tokio::spawn(work);
+        if !self.inner.config.resident
+            && let Err(error) = working.await
+        {
+            tracing::error!(%error, "work beside an answer came to nothing");
+        }
+    }
+
     /// What a process that goes on living does about a turn that its runner has left.
     async fn after(&self, turn: &TurnItem, left: runner::Done) {
         if matches!(left, runner::Done::Released) && self.inner.config.resident && !self.closing() {
