@@ -80,7 +80,16 @@ fn binary(ws: &Workspace, arch: Arch) -> Result<PathBuf> {
     }
     process::run(
         process::cargo(&ws.root)
-            .args(["build", "--profile", "lambda", "--package", "server", "--no-default-features", "--features", "lambda"])
+            .args([
+                "build",
+                "--profile",
+                "lambda",
+                "--package",
+                "server",
+                "--no-default-features",
+                "--features",
+                "lambda",
+            ])
             .args(["--target", target])
             // ring's few files of C need no library; Rust brings what linking takes.
             .env(variable("CC"), clang)

@@ -106,7 +106,10 @@ fn faketime() -> Result<PathBuf> {
     };
     if find().is_none() {
         println!("Set-up: libfaketime from the distribution's package, unpacked only");
-        fs::rename(unpack("libfaketime", &home, "libfaketime is missing (the tests move a frozen server's clock)")?, &home)?;
+        fs::rename(
+            unpack("libfaketime", &home, "libfaketime is missing (the tests move a frozen server's clock)")?,
+            &home,
+        )?;
     }
     find().ok_or_else(|| "the package libfaketime holds no libfaketimeMT.so.1".into())
 }
@@ -139,7 +142,11 @@ fn unpack(package: &str, home: &Path, missing: &str) -> Result<PathBuf> {
     let work = home.with_extension(format!("new-{}", std::process::id()));
     fs::create_dir_all(&work)?;
     let script = format!("apt-get download -qq {package} && dpkg -x {package}_*.deb . && rm {package}_*.deb");
-    process::quiet(Command::new("sh").args(["-c", &script]).current_dir(&work))
+    let fetch = || process::quiet(Command::new("sh").args(["-c", &script]).current_dir(&work));
+    // A fresh machine may know of no packages yet.
+    let update = || process::quiet(Command::new("apt-get").args(["update", "-qq"]));
+    fetch()
+        .or_else(|_| update().and_then(|()| fetch()))
         .map_err(|e| format!("{missing}; after `apt-get update` it may be found: {e}"))?;
     Ok(work)
 }
