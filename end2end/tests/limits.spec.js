@@ -43,6 +43,7 @@ test.describe('a budget that no reply fits in', () => {
     const band = page.locator('.dock .band');
     await expect(band).toContainText('Today’s budget is spent. It begins anew at 00:00 UTC, in ');
     await expect(band).toHaveText(ANEW);
+    await expect(page.getByRole('status').filter({ hasText: 'Today’s budget is spent.' })).toBeAttached();
     await expect(chat.box).toHaveValue(text);
     await expect(chat.replies).toHaveCount(0);
     await expect(page).toHaveURL(/\/$/);
@@ -165,6 +166,7 @@ test.describe('six messages a minute', () => {
     await chat.send(text);
     const band = page.getByText(/^Too many messages at once\. You can send again in \d+ s; your text is kept\.$/);
     await expect(band).toBeVisible();
+    await expect(page.getByRole('status').filter({ hasText: 'Too many messages at once.' })).toBeAttached();
     await expect(chat.box).toHaveValue(text);
     await expect(chat.sendButton).toHaveAttribute('aria-disabled', 'true');
     await shot('pace');

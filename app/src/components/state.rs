@@ -1,5 +1,7 @@
 //! How a reply ended, in words, and what one can do then.
 
+use leptos::prelude::GetUntracked;
+
 use super::{
     ask::branches,
     html::{hidden, text},
