@@ -1,5 +1,5 @@
 // The door and the admin pages. They need no script, so the same holds with and without it.
-import { simulated } from '../support/chat.js';
+import { simulated, ulid } from '../support/chat.js';
 import { expect, test } from '../support/fixtures.js';
 import { hash, Server } from '../support/server.js';
 
@@ -37,7 +37,7 @@ async function ask(request, text) {
 
 /** Hands a job in as a script does, and waits for its end. */
 async function handIn(request, prompt, variants) {
-  const { session_id: job_id } = await (await request.post(`${guarded.url}/api/sessions/create`)).json();
+  const job_id = ulid();
   const form = { job_id, prompt, variants: String(variants) };
   expect((await request.post(`${guarded.url}/api/jobs/submit`, { form })).status()).toBe(202);
   const status = async () => (await (await request.get(`${guarded.url}/api/jobs/status`, { params: { job_id } })).json()).status;

@@ -1,5 +1,5 @@
 // What a model or a person writes never becomes a script, a request or a report, wherever it is shown.
-import { Chat } from '../support/chat.js';
+import { Chat, ulid } from '../support/chat.js';
 import { expect, test } from '../support/fixtures.js';
 import { HOSTILE } from '../support/hostile.js';
 import { says } from '../support/says.js';
@@ -96,7 +96,7 @@ test.describe('the hostile corpus', () => {
     // As what a job was asked, as its title, and as its results: of all of them, of one, and two compared.
     const jobs = [];
     const handIn = async (prompt) => {
-      const { session_id: job_id } = await (await context.request.post('/api/sessions/create')).json();
+      const job_id = ulid();
       const form = { job_id, prompt, variants: '2' };
       expect((await context.request.post('/api/jobs/submit', { form })).status()).toBe(202);
       jobs.push(job_id);

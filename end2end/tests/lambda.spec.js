@@ -1,15 +1,6 @@
 // Behind Lambda's own doors: what the platform does to a request, a stream, an event and an instance.
-import { randomBytes } from 'node:crypto';
-import { simulated, splice } from '../support/chat.js';
+import { simulated, splice, ulid } from '../support/chat.js';
 import { CONNECTION_LOST, expect, test } from '../support/fixtures.js';
-
-const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const ulid = () => {
-  let time = Date.now();
-  let text = '';
-  for (let i = 0; i < 10; i += 1, time = Math.floor(time / 32)) text = LETTERS[time % 32] + text;
-  return text + [...randomBytes(16)].map((b) => LETTERS[b % 32]).join('');
-};
 
 /** Somebody without a browser. */
 class Script {
