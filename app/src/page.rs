@@ -68,6 +68,8 @@ pub struct PageData {
     pub fresh: Fresh,
     /// `?error=`: what a plain form ran into.
     pub error: Option<Code>,
+    /// `?wait=`: in how many seconds it may be tried again; 0 if that was not said.
+    pub wait: u32,
     pub deleted: Option<Deleted>,
     /// `?via=` was given: this is not necessarily the newest branch.
     pub via: bool,
@@ -99,4 +101,19 @@ from_json!(PageKind: "new" = New, "chat" = Chat, "live" = Live, "jobs" = Jobs, "
 from_json!(Theme: "system" = System, "light" = Light, "dark" = Dark);
 from_json!(Fresh { session_id, turn_id });
 from_json!(Deleted { session_id, title });
-from_json!(PageData { kind, page, sessions, models, simulator, theme, tz, now, fresh, error, deleted, via, left });
+from_json!(PageData {
+    kind,
+    page,
+    sessions,
+    models,
+    simulator,
+    theme,
+    tz,
+    now,
+    fresh,
+    error,
+    wait,
+    deleted,
+    via,
+    left
+});

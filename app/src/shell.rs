@@ -138,7 +138,7 @@ pub fn live_end(end: &TurnEvent, session: SessionId, message: MessageId, seams: 
         siblings: None,
         created_at: message.timestamp(),
     };
-    let place = Place { session: Some(session), fresh };
+    let place = Place { session: Some(session), fresh, now: message.created_at };
     let (cap, foot) = (state::cap(&message), state::foot(place, &message, false));
     let on = ["<p class=\"live-on\"><a class=\"btn btn-main\" href=\"/c/", &session.to_string(), "\">Write on</a></p>"];
     ["</div>", &cap, "</div>", &foot, &on.concat()].concat()

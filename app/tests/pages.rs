@@ -101,6 +101,7 @@ fn data(kind: PageKind) -> PageData {
         now: at("2026-11-24T10:42:00Z"),
         fresh: Fresh { session_id: session(99), turn_id: turn(99) },
         error: None,
+        wait: 0,
         deleted: None,
         via: false,
     }
@@ -414,7 +415,28 @@ fn a_budget_that_is_low_or_spent_is_said() {
     assert!(low(Some(0)).contains("Today’s budget is nearly spent."));
     assert!(!low(None).contains("left today"));
     let error = TurnError { code: "budget_spent".into(), message: "x".into(), retryable: true };
-    let reply = Message { error: Some(error), ..answer(2, "Half of it", Outcome::Stopped) };
-    let html = html(chat(vec![question(1, "Q", "2026-11-24T10:38:00Z"), reply], None));
-    assert!(html.contains("Today’s budget is spent, so the reply stops here.</strong> What was written is kept."));
+    let spent = |now: &str, text| {
+        let reply = Message { error: Some(error.clone()), ..answer(2, text, Outcome::Stopped) };
+        let messages = vec![question(1, "Q", "2026-11-24T10:38:00Z"), reply];
+        html(PageData { now: at(now), ..chat(messages, None) })
+    };
+    let here = "Today’s budget is spent, so the reply stops here.</strong> ";
+    let anew = "The budget begins anew at 00:00 UTC, in 5 h 12 min.";
+    assert!(spent("2026-11-24T18:48:00Z", "Half").contains(&[here, "What was written is kept. ", anew].concat()));
+    assert!(spent("2026-11-24T18:48:00Z", "").contains(&[here, anew].concat()));
+    // A page that was made before the reply's end.
+    assert!(spent("2026-11-23T10:00:00Z", "Half").contains("in 13 h 21 min."));
+    let later = spent("2026-11-25T00:00:00Z", "Half");
+    assert!(
+        later.contains("That day’s budget was spent, so the reply stopped here.</strong> What was written is kept. <")
+    );
+    // What a plain form ran into.
+    let refused = |error, wait| {
+        let now = at("2026-11-24T18:48:00Z");
+        html(PageData { error: Some(error), wait, now, ..data(PageKind::New) })
+    };
+    let words = "Today’s budget is spent. It begins anew at 00:00 UTC, in 5 h 12 min.";
+    assert!(refused(Code::BudgetSpent, 0).contains(words));
+    assert!(refused(Code::RateLimited, 24).contains("Too many messages at once. You can send again in 24 s."));
+    assert!(refused(Code::RateLimited, 0).contains("Wait a moment, then send again."));
 }

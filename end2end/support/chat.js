@@ -2,16 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from '@playwright/test';
 
-// Crockford's.
-const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-/** A new id, as the page makes one. */
-export const ulid = () => {
-  let time = Date.now();
-  let text = '';
-  for (let i = 0; i < 10; i += 1, time = Math.floor(time / 32)) text = LETTERS[time % 32] + text;
-  return text + [...randomBytes(16)].map((b) => LETTERS[b % 32]).join('');
-};
-
 let scripts = 0;
 
 /** A message for the simulator: words to recognise it by, and a script that no other test shares. */
@@ -20,6 +10,16 @@ export function simulated(words, script = 'tokens=40 rate=0') {
   const seed = `${process.pid}${scripts}`;
   return `${words}\n/sim ${script} seed=${seed}`;
 }
+
+const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** A new id, for what a script makes. */
+export const ulid = () => {
+  let time = Date.now();
+  let text = '';
+  for (let i = 0; i < 10; i += 1, time = Math.floor(time / 32)) text = LETTERS[time % 32] + text;
+  return text + [...randomBytes(16)].map((b) => LETTERS[b % 32]).join('');
+};
 
 /** A numbered text (`vary`): how many calls wrote it, and whether its words go 0, 1, 2 to the last of so many. */
 export function splice(text, tokens) {

@@ -1,5 +1,5 @@
 // The door and the admin pages. They need no script, so the same holds with and without it.
-import { simulated } from '../support/chat.js';
+import { simulated, ulid } from '../support/chat.js';
 import { expect, test } from '../support/fixtures.js';
 import { hash, Server } from '../support/server.js';
 
@@ -34,6 +34,19 @@ async function ask(request, text) {
   expect(await answer.text()).toContain('event: end');
   return session_id;
 }
+
+/** Hands a job in as a script does, and waits for its end. */
+async function handIn(request, prompt, variants) {
+  const job_id = ulid();
+  const form = { job_id, prompt, variants: String(variants) };
+  expect((await request.post(`${guarded.url}/api/jobs/submit`, { form })).status()).toBe(202);
+  const status = async () => (await (await request.get(`${guarded.url}/api/jobs/status`, { params: { job_id } })).json()).status;
+  await expect.poll(status, { message: 'the job ends', timeout: 20_000 }).toBe('COMPLETE');
+  return job_id;
+}
+
+/** By how much the page is wider than the window. */
+const overflow = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
 
 test('the code is asked for, and leads back to where one wanted to go', async ({ page, shot, axe, allowErrors }) => {
   allowErrors(/status of 401/);
@@ -73,12 +86,56 @@ test('an admin finds a conversation, reads it, and that is noted', async ({ page
   await shot('admin-session');
   await shot('admin-session-full', { screenshot: { fullPage: true } });
   await axe('a session');
-  const overflow = () => document.documentElement.scrollWidth - document.documentElement.clientWidth;
   if (test.info().project.name !== 'nojs') expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0);
   await page.getByRole('link', { name: 'audit trail', exact: true }).click();
   await expect(page.getByRole('row').nth(1)).toContainText('Read');
   await shot('admin-audit');
   await axe('the audit trail');
+});
+
+test('an admin finds a job, reads it, and that is noted', async ({ page, shot, axe, context }) => {
+  await page.goto(`${guarded.url}/sign-in`);
+  await signIn(page, PASSWORD);
+  await expect(page.getByRole('heading', { name: 'Sessions', level: 1 })).toBeVisible();
+  const words = `Tide tables, ${test.info().project.name}`;
+  const id = await handIn(context.request, `${words}\n/sim tokens=120 rate=0 vary`, 2);
+  const menu = page.getByRole('button', { name: 'Administration' });
+  if (await menu.isVisible()) await menu.click();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Jobs', level: 1 })).toBeVisible();
+  const row = page.getByRole('row').filter({ hasText: words });
+  await expect(row).toContainText('Complete');
+  await shot('admin-jobs');
+  await axe('the list of jobs');
+  // Another day has none.
+  await page.getByLabel('Day').fill('2026-01-01');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await expect(page.getByText('None.', { exact: true })).toBeVisible();
+  await axe('a day without jobs');
+  await page.goBack();
+
+  await row.getByRole('link', { name: words }).click();
+  await expect(page).toHaveURL(`${guarded.url}/admin/jobs/${id}`);
+  await expect(page.getByText('You are reading somebody else’s job.')).toBeVisible();
+  await expect(page.getByRole('heading', { level: 2 })).toContainText(words);
+  const results = page.locator('.prose-plain');
+  await expect(results).toHaveCount(1);
+  const first = await results.innerText();
+  await shot('admin-job');
+  await axe('a job');
+  if (test.info().project.name !== 'nojs') expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0);
+  await page.getByRole('link', { name: 'Show' }).click();
+  await expect(page).toHaveURL(/\?variant=1#v2$/);
+  await expect(results).toHaveCount(1);
+  expect(await results.innerText()).not.toBe(first);
+  // To look is not to touch: nothing here runs, cancels or asks again.
+  await expect(page.getByRole('main').getByRole('button')).toHaveCount(0);
+
+  await page.getByRole('link', { name: 'audit trail', exact: true }).click();
+  await expect(page.getByRole('row').filter({ hasText: id })).toHaveCount(2);
+  await expect(page.getByRole('row').nth(1)).toContainText(id);
+  await shot('admin-audit-jobs');
+  await axe('the audit trail with jobs');
 });
 
 test('who is no admin is told so, and an admin can leave', async ({ page, shot, axe, allowErrors }) => {

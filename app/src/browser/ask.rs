@@ -202,13 +202,14 @@ fn settle(page: Page, session: SessionId, turn: TurnId, before: Before, refused:
         let text = if since.trim().is_empty() { text } else { [&text, "\n\n", &since].concat() };
         draft::fill(page, &text);
     }
+    // Once: the band over the composer may change every second.
+    page.say.set(e.message.clone());
     let refusal = match e.code {
         Code::RateLimited => Refusal::Rate(e.retry_after.unwrap_or(5).max(1)),
         Code::TurnActive => Refusal::Active,
         _ => Refusal::Other(e.message),
     };
     let counts = matches!(refusal, Refusal::Rate(_));
-    page.say.set(String::new());
     page.band.update(|b| b.refused = Some(refusal));
     if counts {
         count_down(page);

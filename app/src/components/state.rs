@@ -1,5 +1,7 @@
 //! How a reply ended, in words, and what one can do then.
 
+use leptos::prelude::GetUntracked;
+
 use super::{
     ask::branches,
     html::{hidden, text},
@@ -7,7 +9,7 @@ use super::{
     words,
 };
 use crate::{
-    domain::{Message, Outcome, SessionId, TurnId},
+    domain::{Message, Outcome, SessionId, Timestamp, TurnId},
     pages::state::Page,
 };
 
@@ -17,13 +19,15 @@ pub struct Place {
     pub session: Option<SessionId>,
     /// For the plain form behind "Try again".
     pub fresh: TurnId,
+    /// When the page was made, by whoever makes it.
+    pub now: Timestamp,
 }
 
 impl Place {
     /// From a page's state.
     #[must_use]
     pub fn of(page: Page) -> Self {
-        Self { session: page.session(), fresh: page.data().fresh.turn_id }
+        Self { session: page.session(), fresh: page.data().fresh.turn_id, now: page.now.get_untracked() }
     }
 }
 
@@ -31,7 +35,7 @@ impl Place {
 struct Ended {
     cap: Cap,
     what: String,
-    kept: &'static str,
+    kept: String,
     way: Way,
 }
 
@@ -49,13 +53,13 @@ enum Way {
 }
 
 /// `None` for a reply that is simply complete.
-fn ended(message: &Message) -> Option<Ended> {
+fn ended(message: &Message, now: Timestamp) -> Option<Ended> {
     let wrote = !message.text.is_empty();
     let kept = if wrote { "What was written is kept." } else { "Nothing was written yet." };
     // What is not there any more cannot be carried on.
     let gone = message.error.as_ref().is_some_and(|e| matches!(e.code.as_str(), "not_found" | "deleted"));
     let either = if wrote && !gone { Way::Either } else { Way::Again };
-    let plain = |cap, what: &str, kept, way| Ended { cap, what: what.to_owned(), kept, way };
+    let plain = |cap, what: &str, kept: &str, way| Ended { cap, what: what.to_owned(), kept: kept.to_owned(), way };
     Some(match (message.outcome?, message.stop_reason.as_deref()) {
         (Outcome::Complete, Some("refusal")) => {
             let kept = "Put it another way, or ask for something near it.";
@@ -71,12 +75,16 @@ fn ended(message: &Message) -> Option<Ended> {
         (Outcome::Complete, _) if wrote => return None,
         (Outcome::Complete, _) => plain(Cap::Stop, "Claude had nothing to say to this.", "", Way::Again),
         (Outcome::Stopped, _) if message.error.as_ref().is_some_and(|e| e.code == "budget_spent") => {
-            let kept = if wrote {
-                "What was written is kept. The budget begins anew at 00:00 UTC."
+            // It may have ended since the page was made.
+            let at = message.created_at.plus_millis(message.timing.map_or(0, |t| t.total_ms));
+            let now = now.max(at);
+            let kept = if wrote { "What was written is kept. " } else { "" };
+            if now.day_number(0) == at.day_number(0) {
+                let kept = [kept, "The budget ", &words::anew(now)].concat();
+                plain(Cap::Stop, "Today’s budget is spent, so the reply stops here.", &kept, either)
             } else {
-                "The budget begins anew at 00:00 UTC."
-            };
-            plain(Cap::Stop, "Today’s budget is spent, so the reply stops here.", kept, either)
+                plain(Cap::Stop, "That day’s budget was spent, so the reply stopped here.", kept, either)
+            }
         }
         (Outcome::Stopped, _) => plain(Cap::Stop, "Stopped.", kept, either),
         (Outcome::Failed, _) if wrote => {
@@ -96,13 +104,13 @@ fn ended(message: &Message) -> Option<Ended> {
 /// The mark inside the written part; the others stand beside their words.
 #[must_use]
 pub fn cap(message: &Message) -> String {
-    if ended(message).is_none() { Cap::End.html() } else { String::new() }
+    if ended(message, message.created_at).is_none() { Cap::End.html() } else { String::new() }
 }
 
 /// The line's state, for the style sheet.
 #[must_use]
 pub fn line(message: &Message) -> &'static str {
-    match ended(message).map(|e| e.cap) {
+    match ended(message, message.created_at).map(|e| e.cap) {
         None => "complete",
         Some(Cap::Cut) => "cut",
         Some(Cap::Fail) => "failed",
@@ -114,7 +122,7 @@ pub fn line(message: &Message) -> &'static str {
 /// happened before the person's eyes.
 #[must_use]
 pub fn foot(place: Place, message: &Message, alert: bool) -> String {
-    let ended = ended(message);
+    let ended = ended(message, place.now);
     let failed = message.outcome == Some(Outcome::Failed);
     // A complete one is tried again by an icon, any other by a button beside the words.
     let again = if ended.is_none() {
@@ -191,15 +199,15 @@ fn state(place: Place, message: &Message, ended: &Ended, alert: bool) -> String 
     };
     let class = if ended.cap == Cap::Fail { " state-fail" } else { "" };
     let role = if alert { "\" role=\"alert" } else { "" };
-    said(ended.cap, &[class, role].concat(), &text(&ended.what), ended.kept, &actions)
+    said(ended.cap, &[class, role].concat(), &text(&ended.what), &ended.kept, &actions)
 }
 
 /// How a finished reply ended and how often it was carried on, for who only reads: without the ways on.
 #[cfg(feature = "ssr")]
 #[must_use]
-pub fn words(message: &Message) -> String {
+pub fn words(message: &Message, now: Timestamp) -> String {
     let failed = if message.outcome == Some(Outcome::Failed) { " state-fail" } else { "" };
-    let ended = ended(message).map(|e| said(e.cap, failed, &text(&e.what), e.kept, ""));
+    let ended = ended(message, now).map(|e| said(e.cap, failed, &text(&e.what), &e.kept, ""));
     [ended.unwrap_or_default(), seams(message)].concat()
 }
 

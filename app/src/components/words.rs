@@ -58,6 +58,16 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// When the day's budget does: `begins anew at 00:00 UTC, in 5 h 12 min.`
+#[must_use]
+pub fn anew(now: Timestamp) -> String {
+    let minutes = now.until_midnight() / 60;
+    let hours = if minutes < 60 { String::new() } else { [&(minutes / 60).to_string(), " h "].concat() };
+    // It is never over already.
+    let rest = if hours.is_empty() { minutes.max(1) } else { minutes % 60 };
+    ["begins anew at 00:00 UTC, in ", &hours, &rest.to_string(), " min."].concat()
+}
+
 /// What stands over the thinking once it is over; how long it took is not always known.
 #[must_use]
 pub fn thought(ms: Option<u64>) -> String {
@@ -123,6 +133,15 @@ pub fn title(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_budgets_next_day_is_said_in_hours_and_minutes() {
+        let at = |time: &str| anew(["2026-11-25T", time, "Z"].concat().parse().unwrap());
+        assert_eq!(at("18:48:00"), "begins anew at 00:00 UTC, in 5 h 12 min.");
+        assert_eq!(at("00:00:00"), "begins anew at 00:00 UTC, in 24 h 0 min.");
+        assert_eq!(at("23:01:00"), "begins anew at 00:00 UTC, in 59 min.");
+        assert_eq!(at("23:59:59"), "begins anew at 00:00 UTC, in 1 min.");
+    }
 
     #[test]
     fn numbers_have_commas_and_times_few_digits() {

@@ -65,6 +65,12 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// Seconds until the next day begins, UTC.
+    #[must_use]
+    pub const fn until_midnight(self) -> u64 {
+        DAY / 1000 - self.seconds() % (DAY / 1000)
+    }
+
     /// Date and time of day at `offset` minutes east of UTC.
     #[must_use]
     pub fn civil(self, offset: i32) -> Civil {

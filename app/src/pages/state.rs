@@ -7,6 +7,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 
 use crate::{
+    components::words,
     domain::{Message, MessageId, Role, SessionId, SessionList, Timestamp, TurnId},
     error::Code,
     page::{Deleted, PageData, PageKind},
@@ -136,14 +137,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What a plain form was told, by the code in the page's address.
+    /// What a plain form was told, by the code in the page's address and how many seconds it was told to `wait`.
     #[must_use]
-    pub fn from_code(code: Code) -> Self {
+    pub fn from_code(code: Code, wait: u32, now: Timestamp) -> Self {
         Self::Other(
             match code {
                 Code::TurnActive => return Self::Active,
+                Code::RateLimited if wait > 0 => {
+                    let wait = wait.to_string();
+                    return Self::Other(["Too many messages at once. You can send again in ", &wait, " s."].concat());
+                }
                 Code::RateLimited => "Too many messages at once. Wait a moment, then send again.",
-                Code::BudgetSpent => "Today’s budget is spent. It begins anew at 00:00 UTC.",
+                Code::BudgetSpent => {
+                    return Self::Other(["Today’s budget is spent. It ", &words::anew(now)].concat());
+                }
                 Code::TooLarge => "That is longer than one message can be. Shorten it, or send it in two.",
                 Code::Invalid | Code::Malformed => "That could not be taken as it was. Look it over and send it again.",
                 Code::NotFound => "What that was about does not exist any more, or it is not yours.",
@@ -214,7 +221,7 @@ impl Page {
         };
         let elsewhere = running.is_some() && !list.iter().any(|t| matches!(t.reply, Some(Reply::Live(_))));
         let refused = match data.error {
-            Some(code) => Some(Refusal::from_code(code)),
+            Some(code) => Some(Refusal::from_code(code, data.wait, data.now)),
             None => elsewhere.then_some(Refusal::Active),
         };
         let known = |id: &String| data.models.models.iter().any(|m| m.id == *id);

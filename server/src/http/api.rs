@@ -40,7 +40,7 @@ pub async fn handler(State(state): State<SharedState>, Extension(asker): Extensi
     let (mut parts, body) = req.into_parts();
     let headers = parts.headers.clone();
     let fail = |error: ApiError| match plain {
-        Some(_) => forms::failed(error.code, &headers),
+        Some(_) => forms::failed(&error, &headers),
         None => errors::respond(error, id),
     };
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use app::{
     domain::{JobId, SessionId},
-    error::Code,
+    error::{ApiError, Code},
     page::Deleted,
 };
 use axum::{
@@ -128,11 +128,14 @@ pub fn deleted(headers: &HeaderMap, session_id: SessionId) -> Option<Deleted> {
     Some(Deleted { session_id, title })
 }
 
-/// The 303 of a form that did not work: to the page it was on, with the error's code.
+/// The 303 of a form that did not work: to the page it was on, with the error's code, and when to come again where
+/// that is soon.
 #[must_use]
-pub fn failed(code: Code, headers: &HeaderMap) -> Response {
-    let mut res = see_other(&format!("{}?error={}", back(headers), code.as_str()));
-    res.extensions_mut().insert(Failed(code));
+pub fn failed(error: &ApiError, headers: &HeaderMap) -> Response {
+    let wait = error.retry_after.filter(|_| error.code == Code::RateLimited);
+    let wait = wait.map_or_else(String::new, |seconds| format!("&wait={seconds}"));
+    let mut res = see_other(&format!("{}?error={}{wait}", back(headers), error.code.as_str()));
+    res.extensions_mut().insert(Failed(error.code));
     res
 }
 

@@ -31,12 +31,13 @@ fn request(state: SharedState, (Extension(asker), Extension(nonce)): Who, req: &
 }
 
 /// In words, what a form on a page of ours ran into.
-fn words(code: Code) -> String {
-    match (code, Refusal::from_code(code)) {
+fn words(page: &PageRequest) -> Option<String> {
+    let code = page.error()?;
+    Some(match (code, Refusal::from_code(code, page.wait(), page.state.clock.now())) {
         (Code::Invalid, _) => "That is not possible any more: look at what became of the job.".to_owned(),
         (_, Refusal::Other(words)) => words,
         _ => "That did not work. Try again in a moment.".to_owned(),
-    }
+    })
 }
 
 /// `/jobs`.
@@ -48,7 +49,7 @@ pub async fn list(State(state): State<SharedState>, who: Who, req: Request) -> R
     } else {
         page.backend().list_jobs(page.page().map(str::to_owned)).await
     };
-    let fault = page.error().map(words);
+    let fault = words(&page);
     match list {
         Ok(list) => {
             let fixed = jobs::list_page(&list, first, fault.as_deref(), page.state.clock.now(), page.tz());
@@ -132,7 +133,7 @@ pub async fn job(State(state): State<SharedState>, who: Who, Path(id): Path<Stri
         (None, [left, right, ..]) if left == right => jobs::variant_page(&view, *left, asked.look, now, tz),
         (None, [left, right, ..]) => jobs::compare_page(&view, (*left, *right), asked.look, now, tz),
         (None, [only]) => jobs::variant_page(&view, *only, asked.look, now, tz),
-        (None, []) => Some(jobs::job_page(&view, page.error().map(words).as_deref(), now, tz)),
+        (None, []) => Some(jobs::job_page(&view, words(&page).as_deref(), now, tz)),
     };
     match fixed {
         Some(fixed) => page.answer(PageKind::Jobs, None, &fixed).await,

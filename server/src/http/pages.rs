@@ -33,6 +33,7 @@ pub(super) struct PageRequest {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Query {
     error: Option<Code>,
+    wait: u32,
     via: Option<String>,
     page: Option<String>,
     deleted: Option<SessionId>,
@@ -47,6 +48,7 @@ impl Query {
         for (name, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty()) {
             match &*name {
                 "error" => all.error = serde_json::from_value(value.as_ref().into()).ok(),
+                "wait" => all.wait = value.parse().unwrap_or_default(),
                 "via" => all.via = Some(value.into_owned()),
                 "page" => all.page = Some(value.into_owned()),
                 "deleted" => all.deleted = value.parse().ok(),
@@ -179,6 +181,7 @@ impl PageRequest {
             now: self.state.clock.now(),
             fresh: Fresh { session_id: self.state.clock.session_id(), turn_id: self.state.clock.turn_id() },
             error: self.query.error.or(failed),
+            wait: self.query.wait,
             deleted: self.query.deleted.and_then(|id| forms::deleted(&self.headers, id)),
             via: self.query.via.is_some(),
             left: left.ok().flatten(),
@@ -194,6 +197,11 @@ impl PageRequest {
     /// What a plain form that led here ran into.
     pub(super) fn error(&self) -> Option<Code> {
         self.query.error
+    }
+
+    /// `?wait=`, in seconds.
+    pub(super) const fn wait(&self) -> u32 {
+        self.query.wait
     }
 
     /// Which page of a list.

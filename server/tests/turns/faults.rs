@@ -112,7 +112,8 @@ async fn walk(rig: &Rig, row: Row) {
     if row.outcome == Outcome::Complete {
         splice(&message.text, WORDS);
     }
-    let foot = foot(Place { session: Some(session), fresh: rig.turn() }, message, false).replace("&#39;", "'");
+    let foot = foot(Place { session: Some(session), fresh: rig.turn(), now: message.created_at }, message, false)
+        .replace("&#39;", "'");
     if row.reads == "the reply" {
         assert_eq!(cap(message), cap(&Message { outcome: None, ..message.clone() }), "{row:?}: just a reply");
     } else {

@@ -73,7 +73,7 @@ fn messages(frame: &Frame<'_>, view: &SessionView) -> String {
             Role::User => out.push_str(&question(frame, message)),
             Role::Assistant => {
                 let turn = TurnId::from(message.message_id);
-                out.push_str(&answer(message));
+                out.push_str(&answer(frame, message));
                 out.push_str(&log::way(message, &way(turn), chosen == Some(turn)));
                 out.push_str("</div>");
             }
@@ -111,7 +111,7 @@ fn question(frame: &Frame<'_>, message: &Message) -> String {
 }
 
 /// An answer, up to where its reply's element is still open.
-fn answer(message: &Message) -> String {
+fn answer(frame: &Frame<'_>, message: &Message) -> String {
     let written = if message.text.is_empty() {
         String::new()
     } else {
@@ -126,5 +126,5 @@ fn answer(message: &Message) -> String {
         ]
         .concat()
     };
-    ["<div class=\"reply\">", &written, &state::words(message)].concat()
+    ["<div class=\"reply\">", &written, &state::words(message, frame.now)].concat()
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use app::{
+    components::words,
     domain::{Timestamp, TurnError, Usage, UserId},
     error::{ApiError, Code},
 };
@@ -706,17 +707,9 @@ pub(crate) fn at_least(model: &str, text: &str) -> u64 {
     prices::micros(model, &Usage { cache_creation_input_tokens, output_tokens, ..Usage::default() })
 }
 
-/// Seconds until the next day begins, UTC.
-fn until_midnight(now: Timestamp) -> u64 {
-    86_400 - now.seconds() % 86_400
-}
-
 fn refusal(now: Timestamp) -> ApiError {
-    let seconds = until_midnight(now);
-    let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
-    let wait = if hours > 0 { format!("{hours} h {minutes} min") } else { format!("{} min", minutes.max(1)) };
-    let message = format!("Today’s budget is spent. It begins anew at 00:00 UTC, in {wait}.");
-    ApiError { retry_after: Some(seconds), ..ApiError::new(Code::BudgetSpent, message) }
+    let message = format!("Today’s budget is spent. It {}", words::anew(now));
+    ApiError { retry_after: Some(now.until_midnight()), ..ApiError::new(Code::BudgetSpent, message) }
 }
 
 /// The error of a turn that the budget ended.
@@ -736,6 +729,6 @@ mod tests {
         assert_eq!((error.code, error.retry_after), (Code::BudgetSpent, Some(5 * 3600 + 12 * 60)));
         assert!(error.message.contains("in 5 h 12 min"), "{}", error.message);
         assert!(refusal(at("2026-11-25T23:59:59Z")).message.contains("in 1 min"));
-        assert_eq!(until_midnight(at("2026-11-25T00:00:00Z")), 86_400);
+        assert_eq!(at("2026-11-25T00:00:00Z").until_midnight(), 86_400);
     }
 }
