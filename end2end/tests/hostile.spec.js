@@ -51,7 +51,7 @@ test.describe('the hostile corpus', () => {
     await api?.close();
   });
 
-  test('runs nothing, asks for nothing and breaks no rule, in chats, titles, jobs and admin pages', async ({ browser }) => {
+  test('runs nothing, asks for nothing and breaks no rule, in chats, titles and admin pages', async ({ browser }) => {
     test.setTimeout(300_000);
     expect(HOSTILE.length).toBeGreaterThanOrEqual(500);
     const context = await browser.newContext({ baseURL: server.url });
@@ -59,17 +59,6 @@ test.describe('the hostile corpus', () => {
     const page = await context.newPage();
     const chat = new Chat(page);
     const sessions = [];
-    /** A list from its first page to its last. */
-    const eachPage = async (path, see) => {
-      await page.goto(path);
-      for (;;) {
-        await see();
-        const older = page.getByRole('link', { name: 'Older' });
-        if ((await older.count()) === 0) break;
-        await older.click();
-        await page.waitForLoadState();
-      }
-    };
     for (const [n, batch] of batches.entries()) {
       await chat.open('/');
       // As a question, and as its answer while it is written.
@@ -93,25 +82,6 @@ test.describe('the hostile corpus', () => {
     }
     expect(titled.length).toBeGreaterThan(HOSTILE.length - 10);
     for (let i = 0; i < titled.length; i += 45) await chat.open(`/c/${titled[i]}`);
-    // As what a job was asked, as its title, and as its results: of all of them, of one, and two compared.
-    const jobs = [];
-    const handIn = async (prompt) => {
-      const job_id = ulid();
-      const form = { job_id, prompt, variants: '2' };
-      expect((await context.request.post('/api/jobs/submit', { form })).status()).toBe(202);
-      jobs.push(job_id);
-    };
-    for (const [n, batch] of batches.entries()) await handIn(`Give me text ${n}\n\n${batch.join('\n\n')}`);
-    for (const words of HOSTILE.filter((_, i) => i % 8 === 0)) await handIn(words);
-    for (const [n, id] of jobs.entries()) {
-      const job = async () => (await context.request.get('/api/jobs/status', { params: { job_id: id } })).json();
-      await expect.poll(async () => (await job()).status, { timeout: 60_000 }).toBe('COMPLETE');
-      if (n >= batches.length) continue;
-      const result = await (await context.request.get(`/jobs/${id}/0/text`)).text();
-      expect(result, 'it is hostile still').toBe(batches[n].join('\n\n'));
-      for (const query of ['', '?v=0', '?compare=0,1']) await chat.open(`/jobs/${id}${query}`);
-    }
-    await eachPage('/jobs', async () => chat.alive());
     await page.goto('/sign-in');
     await page.getByLabel('Password').fill(password);
     await page.getByRole('button', { name: 'Sign in' }).click();
@@ -125,15 +95,6 @@ test.describe('the hostile corpus', () => {
       await page.waitForLoadState();
     }
     expect(rows).toBeGreaterThanOrEqual(titled.length);
-    let listed = 0;
-    await eachPage('/admin/jobs', async () => {
-      listed += await page.locator('tbody tr:not(.day)').count();
-    });
-    expect(listed).toBe(jobs.length);
-    for (const id of jobs.slice(0, batches.length)) {
-      await page.goto(`/admin/jobs/${id}`);
-      await expect(page.locator('.prose-plain').first()).toBeVisible();
-    }
     for (const id of sessions) {
       await page.goto(`/admin/sessions/${id}`);
       await expect(page.locator('.prose').first()).toBeVisible();
@@ -159,6 +120,62 @@ test.describe('the hostile corpus', () => {
       document.body.append(script);
     });
     await expect.poll(() => [seen.ran.length, seen.left.length, seen.reports.length]).toEqual([1, 1, 1]);
+    await context.close();
+  });
+
+  test('nor in jobs, and where an admin reads them', async ({ browser }) => {
+    test.setTimeout(300_000);
+    const context = await browser.newContext({ baseURL: server.url });
+    const seen = await watched(context, server.url);
+    const page = await context.newPage();
+    const chat = new Chat(page);
+    // Whose the jobs are.
+    await chat.open('/');
+    /** A list from its first page to its last. */
+    const eachPage = async (path, see) => {
+      await page.goto(path);
+      for (;;) {
+        await see();
+        const older = page.getByRole('link', { name: 'Older' });
+        if ((await older.count()) === 0) break;
+        await older.click();
+        await page.waitForLoadState();
+      }
+    };
+    // As what a job was asked, as its title, and as its results: of all of them, of one, and two compared.
+    const jobs = [];
+    const handIn = async (prompt) => {
+      const job_id = ulid();
+      const form = { job_id, prompt, variants: '2' };
+      expect((await context.request.post('/api/jobs/submit', { form })).status()).toBe(202);
+      jobs.push(job_id);
+    };
+    for (const [n, batch] of batches.entries()) await handIn(`Give me text ${n}\n\n${batch.join('\n\n')}`);
+    for (const words of HOSTILE.filter((_, i) => i % 8 === 0)) await handIn(words);
+    for (const [n, id] of jobs.entries()) {
+      const job = async () => (await context.request.get('/api/jobs/status', { params: { job_id: id } })).json();
+      await expect.poll(async () => (await job()).status, { timeout: 60_000 }).toBe('COMPLETE');
+      if (n >= batches.length) continue;
+      const result = await (await context.request.get(`/jobs/${id}/0/text`)).text();
+      expect(result, 'it is hostile still').toBe(batches[n].join('\n\n'));
+      for (const query of ['', '?v=0', '?compare=0,1']) await chat.open(`/jobs/${id}${query}`);
+    }
+    await eachPage('/jobs', async () => chat.alive());
+    await page.goto('/sign-in');
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page.getByRole('heading', { name: 'Sessions' })).toBeVisible();
+    let listed = 0;
+    await eachPage('/admin/jobs', async () => {
+      listed += await page.locator('tbody tr:not(.day)').count();
+    });
+    expect(listed).toBe(jobs.length);
+    for (const id of jobs.slice(0, batches.length)) {
+      await page.goto(`/admin/jobs/${id}`);
+      await expect(page.locator('.prose-plain').first()).toBeVisible();
+    }
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 0))));
+    expect(seen).toEqual({ ran: [], left: [], reports: [] });
     await context.close();
   });
 
