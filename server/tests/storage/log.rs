@@ -88,16 +88,17 @@ async fn of_two_claims_one_wins(t: &Table) {
 async fn a_claim_needs_the_turn_as_it_was_read(t: &Table) {
     let tx = t.ask(&t.session(t.clock.user_id()), true, "Q");
     t.store.send(&tx).await.unwrap();
-    let (turn, claim) = (tx.turn.id, t.segment(Kind::Claim, 1, 0, ""));
-    assert!(!t.store.claim(turn, 1, &claim, 0, t.ttl()).await.unwrap(), "somebody claimed since");
-    assert!(!t.store.claim(turn, 0, &claim, 1, t.ttl()).await.unwrap(), "the key is taken");
-    assert!(!t.store.claim(no_turn(), 0, &claim, 0, t.ttl()).await.unwrap(), "there is no such turn");
+    // What is sent again is the same in all of it, the second at which it expires too.
+    let (turn, claim, ttl) = (tx.turn.id, t.segment(Kind::Claim, 1, 0, ""), t.ttl());
+    assert!(!t.store.claim(turn, 1, &claim, 0, ttl).await.unwrap(), "somebody claimed since");
+    assert!(!t.store.claim(turn, 0, &claim, 1, ttl).await.unwrap(), "the key is taken");
+    assert!(!t.store.claim(no_turn(), 0, &claim, 0, ttl).await.unwrap(), "there is no such turn");
     assert_eq!(t.store.read_log(no_turn(), 0, true).await.unwrap(), []);
-    assert!(t.store.claim(turn, 1, &claim, 1, t.ttl()).await.unwrap());
-    assert!(t.store.claim(turn, 1, &claim, 1, t.ttl()).await.unwrap(), "the same again, its answer was lost");
+    assert!(t.store.claim(turn, 1, &claim, 1, ttl).await.unwrap());
+    assert!(t.store.claim(turn, 1, &claim, 1, ttl).await.unwrap(), "the same again, its answer was lost");
     assert_eq!(t.store.turn(turn).await.unwrap().unwrap().claims, 2);
     t.store.compact(&t.answer(&tx, "")).await.unwrap();
-    assert!(!t.store.claim(turn, 2, &t.segment(Kind::Claim, 2, 0, ""), 2, t.ttl()).await.unwrap(), "it is done");
+    assert!(!t.store.claim(turn, 2, &t.segment(Kind::Claim, 2, 0, ""), 2, ttl).await.unwrap(), "it is done");
     assert_eq!(t.store.segment_at(turn, 2).await.unwrap(), None);
 }
 
