@@ -281,7 +281,7 @@ test.describe('continue', () => {
     await second.send(numbered('Meanwhile', 2000));
     await second.writing();
     await page.getByRole('button', { name: 'Continue', exact: true }).click();
-    await expect(page.getByText('This chat is still being answered.')).toBeVisible();
+    await expect(page.getByRole('form', { name: 'Write' }).getByText('This chat is still being answered.')).toBeVisible();
     await expect(page.getByText('Stopped.', { exact: true }).first()).toBeVisible();
     expect(await chat.shown()).toBe(text);
   });
