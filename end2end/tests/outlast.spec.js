@@ -120,7 +120,7 @@ test('a send that is refused because another tab was first says so', async ({ ch
   await chat.send(simulated('The first of two', SLOW));
   await chat.writing();
   await second.send(simulated('The second of two'));
-  await expect(second.page.getByText('This chat is still being answered. You can send when it is done.')).toBeVisible();
+  await expect(second.page.getByRole('form', { name: 'Write' }).getByText('This chat is still being answered. You can send when it is done.')).toBeVisible();
   await expect(second.box).toHaveValue(/^The second of two/);
   await chat.ended();
   await chat.shownIsStored();
