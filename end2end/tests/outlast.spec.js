@@ -83,8 +83,9 @@ test('a second browser with the same cookie does too', async ({ chat, page, cont
 });
 
 test('switching chats in mid-reply leaves both whole', async ({ chat, page, shot }) => {
+  test.slow();
   await chat.open('/');
-  await chat.send(simulated('Chat the first', 'tokens=300 rate=50 vary'));
+  await chat.send(simulated('Chat the first', 'tokens=300 rate=15 vary'));
   await chat.writing();
   const first = page.url();
   await chat.sidebar.getByRole('link', { name: 'New chat' }).click();
@@ -100,12 +101,12 @@ test('switching chats in mid-reply leaves both whole', async ({ chat, page, shot
   await expect(page).toHaveURL(first);
   await chat.alive();
   await expect(chat.question('Chat the first')).toBeVisible();
-  await chat.ended('complete', { timeout: 20_000 });
+  await chat.ended('complete', { timeout: 40_000 });
   const one = await chat.shownIsStored();
 
   await page.goto(second);
   await chat.alive();
-  await chat.ended('complete', { timeout: 20_000 });
+  await chat.ended('complete', { timeout: 40_000 });
   const two = await chat.shownIsStored();
   expect(two.text).not.toBe(one.text);
 });
