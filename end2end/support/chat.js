@@ -11,6 +11,30 @@ export function simulated(words, script = 'tokens=40 rate=0') {
   return `${words}\n/sim ${script} seed=${seed}`;
 }
 
+/**
+ * For a script: the reply stands still after so many tokens until `release` is called, so that it cannot end before a
+ * page is there, however slow the machine is.
+ */
+export function held(tokens) {
+  scripts += 1;
+  const name = `${process.pid}-${scripts}`;
+  return {
+    script: `hold=${name}@${tokens}`,
+    /** By somebody else than the page's user, in a chat of their own. */
+    async release(chat) {
+      const at = (path) => new URL(path, chat.page.url()).href;
+      const created = await fetch(at('/api/sessions/create'), { method: 'POST' });
+      const { session_id } = await created.json();
+      const cookie = created.headers.getSetCookie()[0].split(';')[0];
+      const text = `/sim tokens=1 rate=0 release=${name}`;
+      const body = new URLSearchParams({ session_id, turn_id: ulid(), text });
+      const sent = await fetch(at('/api/chat/send'), { method: 'POST', headers: { cookie }, body });
+      expect(sent.status).toBe(200);
+      await sent.text();
+    },
+  };
+}
+
 const LETTERS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
 /** A new id, for what a script makes. */

@@ -1,16 +1,18 @@
 // The promise: what was begun is not lost, whatever the browser does.
-import { Chat, plain, simulated } from '../support/chat.js';
+import { Chat, held, plain, simulated } from '../support/chat.js';
 import { CONNECTION_LOST, expect, test } from '../support/fixtures.js';
 
 const SLOW = 'tokens=500 rate=60 ttft=50';
 
 test('a reload in mid-reply loses nothing', async ({ chat, page, shot }) => {
   await chat.open('/');
-  await chat.send(simulated('Reload me', SLOW));
+  const hold = held(100);
+  await chat.send(simulated('Reload me', `${SLOW} ${hold.script}`));
   await chat.writing();
   const before = await chat.shown();
   await page.reload();
   await chat.alive();
+  await hold.release(chat);
   await expect(chat.question('Reload me')).toBeVisible();
   await chat.writing(before.length);
   expect((await chat.shown()).startsWith(before.slice(0, 20))).toBe(true);
@@ -22,14 +24,18 @@ test('a reload in mid-reply loses nothing', async ({ chat, page, shot }) => {
 
 test('three reloads in one reply, the last after its end', async ({ chat, page }) => {
   await chat.open('/');
-  await chat.send(simulated('Reload me often', SLOW));
+  const hold = held(100);
+  await chat.send(simulated('Reload me often', `${SLOW} ${hold.script}`));
   await chat.writing();
-  for (let i = 0; i < 2; i += 1) {
-    const length = (await chat.shown()).length;
-    await page.reload();
-    await chat.alive();
-    await chat.writing(length);
-  }
+  const first = (await chat.shown()).length;
+  await page.reload();
+  await chat.alive();
+  await chat.writing(first - 1);
+  const second = (await chat.shown()).length;
+  await page.reload();
+  await chat.alive();
+  await hold.release(chat);
+  await chat.writing(second);
   await chat.ended();
   const whole = await chat.shown();
   await page.reload();
@@ -58,11 +64,13 @@ test('a closed tab stops nothing', async ({ chat, page, context }) => {
 
 test('a second tab follows the same reply to the same text', async ({ chat, page, context }) => {
   await chat.open('/');
-  await chat.send(simulated('In two tabs', 'tokens=400 rate=60'));
+  const hold = held(100);
+  await chat.send(simulated('In two tabs', `tokens=400 rate=60 ${hold.script}`));
   await chat.writing();
   const second = new Chat(await context.newPage());
   await second.open(page.url());
   await second.writing();
+  await hold.release(chat);
   await Promise.all([chat.ended(), second.ended()]);
   expect(await second.shown()).toBe(await chat.shown());
   await second.shownIsStored();
@@ -70,29 +78,30 @@ test('a second tab follows the same reply to the same text', async ({ chat, page
 
 test('a second browser with the same cookie does too', async ({ chat, page, context, browser }) => {
   await chat.open('/');
-  // Long enough for another browser to start, with nothing in its cache.
-  await chat.send(simulated('In two browsers', 'tokens=600 rate=60'));
+  const hold = held(100);
+  await chat.send(simulated('In two browsers', `tokens=400 rate=60 ${hold.script}`));
   await chat.writing();
   const elsewhere = await browser.newContext({ storageState: await context.storageState() });
   const second = new Chat(await elsewhere.newPage());
   await second.open(page.url());
   await second.writing();
+  await hold.release(chat);
   await Promise.all([chat.ended(), second.ended()]);
   expect(await second.shown()).toBe(await chat.shown());
   await elsewhere.close();
 });
 
 test('switching chats in mid-reply leaves both whole', async ({ chat, page, shot }) => {
-  test.slow();
   await chat.open('/');
-  await chat.send(simulated('Chat the first', 'tokens=300 rate=15 vary'));
+  const [one, two] = [held(30), held(30)];
+  await chat.send(simulated('Chat the first', `tokens=200 rate=50 vary ${one.script}`));
   await chat.writing();
   const first = page.url();
   await chat.sidebar.getByRole('link', { name: 'New chat' }).click();
   await expect(page).toHaveURL(/\/$/);
   await chat.alive();
   await expect(chat.row(/^Chat the first/).getByRole('img', { name: 'being written' })).toBeVisible();
-  await chat.send(simulated('Chat the second', 'tokens=200 rate=50 vary'));
+  await chat.send(simulated('Chat the second', `tokens=200 rate=50 vary ${two.script}`));
   await chat.writing();
   await shot('two-chats');
   const second = page.url();
@@ -101,14 +110,15 @@ test('switching chats in mid-reply leaves both whole', async ({ chat, page, shot
   await expect(page).toHaveURL(first);
   await chat.alive();
   await expect(chat.question('Chat the first')).toBeVisible();
-  await chat.ended('complete', { timeout: 40_000 });
-  const one = await chat.shownIsStored();
+  await one.release(chat);
+  await chat.ended();
+  const stored = await chat.shownIsStored();
 
   await page.goto(second);
   await chat.alive();
-  await chat.ended('complete', { timeout: 40_000 });
-  const two = await chat.shownIsStored();
-  expect(two.text).not.toBe(one.text);
+  await two.release(chat);
+  await chat.ended();
+  expect((await chat.shownIsStored()).text).not.toBe(stored.text);
 });
 
 test('a send that is refused because another tab was first says so', async ({ chat, page, context, allowErrors }) => {
@@ -118,11 +128,13 @@ test('a send that is refused because another tab was first says so', async ({ ch
   await chat.ended();
   const second = new Chat(await context.newPage());
   await second.open(page.url());
-  await chat.send(simulated('The first of two', SLOW));
+  const hold = held(50);
+  await chat.send(simulated('The first of two', `${SLOW} ${hold.script}`));
   await chat.writing();
   await second.send(simulated('The second of two'));
   await expect(second.page.getByRole('form', { name: 'Write' }).getByText('This chat is still being answered. You can send when it is done.')).toBeVisible();
   await expect(second.box).toHaveValue(/^The second of two/);
+  await hold.release(chat);
   await chat.ended();
   await chat.shownIsStored();
 });
@@ -131,7 +143,8 @@ test('a dropped connection is taken up again', async ({ chat, page, context, all
   allowErrors(/ERR_INTERNET_DISCONNECTED|ERR_FAILED|ERR_NETWORK/);
   allowErrors(CONNECTION_LOST);
   await chat.open('/');
-  await chat.send(simulated('Through a tunnel', 'tokens=400 rate=50'));
+  const hold = held(100);
+  await chat.send(simulated('Through a tunnel', `tokens=400 rate=50 ${hold.script}`));
   await chat.writing();
   await page.reload();
   await chat.alive();
@@ -140,6 +153,7 @@ test('a dropped connection is taken up again', async ({ chat, page, context, all
   await context.setOffline(true);
   await expect.poll(() => page.evaluate(() => navigator.onLine)).toBe(false);
   await shot('offline');
+  await hold.release(chat);
   await context.setOffline(false);
   await chat.ended('complete', { timeout: 20_000 });
   expect((await chat.shown()).startsWith(before)).toBe(true);

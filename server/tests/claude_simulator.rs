@@ -116,6 +116,25 @@ async fn a_whole_reply() {
 }
 
 #[tokio::test]
+async fn a_held_reply_goes_on_when_it_is_released() {
+    let claude = claude().await;
+    let mut reply = claude.stream(&scripted("tokens=9 rate=0 seed=1 hold=here@4")).await.unwrap();
+    let mut words = 0;
+    while words < 4 {
+        words += usize::from(matches!(reply.next().await.unwrap(), Some(Delta::Text(_))));
+    }
+    // What is held under another name stays, and so does this.
+    hear(&claude, &scripted("tokens=1 rate=0 release=elsewhere")).await;
+    let more = async { while !matches!(reply.next().await.unwrap(), Some(Delta::Text(_))) {} };
+    let mut more = std::pin::pin!(more);
+    assert!(futures::poll!(more.as_mut()).is_pending());
+    hear(&claude, &scripted("tokens=1 rate=0 release=here")).await;
+    timeout(LONG, more).await.unwrap();
+    // From then on nothing is held under it.
+    assert_eq!(hear(&claude, &scripted("tokens=9 rate=0 seed=1 hold=here@4")).await.texts, 9);
+}
+
+#[tokio::test]
 async fn unscripted_it_says_what_it_is() {
     let claude = claude().await;
     let heard = hear(&claude, &request(vec![Turn::user("What is a monad?")])).await;

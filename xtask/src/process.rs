@@ -8,9 +8,17 @@ use std::{
 use crate::Result;
 
 /// The cargo that runs this tool, in the repository's root.
+///
+/// What cargo told this tool about the tool's own package is taken out: `ring` asks to be built again whenever one of
+/// these differs, and everything that speaks TLS with it, so each clone that shares a target folder did that anew.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|n| n.starts_with("CARGO_PKG_") || n.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

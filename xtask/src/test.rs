@@ -1,7 +1,8 @@
 //! `test`: every stage in order, one driver, one summary line.
 //!
 //! A stage counts what its program counts (`N passed; N failed`), and a check without a count is one test. A stage
-//! that fails stops only those that need what it makes, so one run tells everything.
+//! that fails stops only those that need what it makes, so one run tells everything; what failed is named again at
+//! the end.
 
 use std::{
     io::{BufRead, BufReader},
@@ -68,6 +69,7 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
     let ws = Workspace::find()?;
     let mut total = Count::default();
     let mut lines = Vec::new();
+    let mut failures = Vec::new();
     let mut broken: Vec<Stage> = Vec::new();
     let tools = if chosen.iter().any(|(stage, ..)| !matches!(stage, Stage::Format | Stage::Lint | Stage::Build)) {
         tools::wasm_target().and_then(|()| tools::prepare(&ws)).map(Some)
@@ -87,8 +89,9 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
                 }
                 println!("\n== {name}: {what}");
                 let started = Instant::now();
-                let count = run_stage(stage, &ws, tools.as_ref()).unwrap_or_else(|e| {
+                let count = run_stage(stage, &ws, tools.as_ref(), &mut failures).unwrap_or_else(|e| {
                     eprintln!("error: {e}");
+                    failures.push(format!("{name}: {e}"));
                     Count { passed: 0, failed: 1 }
                 });
                 if count.failed > 0 {
@@ -105,14 +108,14 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
         }
     }
     println!();
-    for line in lines {
+    for line in failures.iter().chain(&lines) {
         println!("{line}");
     }
     println!("{} passed, {} failed", total.passed, total.failed);
     Ok(if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Count> {
+fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>, failures: &mut Vec<String>) -> Result<Count> {
     let cargo = |args: &str| {
         let mut command = process::cargo(&ws.root);
         command.args(args.split_whitespace());
@@ -136,6 +139,7 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
                     Ok(()) => count.passed += 1,
                     Err(e) => {
                         eprintln!("error: {e}");
+                        failures.push(format!("FAILED {args}"));
                         count.failed += 1;
                     }
                 }
@@ -144,7 +148,7 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
         Stage::Rust => {
             let dynamodb = &tools()?.dynamodb;
             for args in ["test --no-fail-fast -p app -p server --features app/ssr", "test --no-fail-fast -p xtask"] {
-                count.add(counted(cargo(args).env("OUTLAST_DYNAMODB_LOCAL", dynamodb))?);
+                count.add(counted(cargo(args).env("OUTLAST_DYNAMODB_LOCAL", dynamodb), failures)?);
             }
         }
         Stage::Build => {
@@ -155,13 +159,16 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             let simulator = Simulator::start(&ws.root.join("dist/outlast"))?;
             for (program, script) in [(tools()?.python.clone(), "check.py"), (PathBuf::from("node"), "check.mjs")] {
                 let folder = ws.root.join("end2end/sdk");
-                count.add(counted(Command::new(program).arg(script).arg(simulator.url()).current_dir(folder))?);
+                count.add(counted(
+                    Command::new(program).arg(script).arg(simulator.url()).current_dir(folder),
+                    failures,
+                )?);
             }
         }
         Stage::Infra => {
             let mut command = Command::new(&tools()?.infra);
             command.arg("infra/tests/run.py").env("OUTLAST_MINISTACK", &tools()?.ministack).current_dir(&ws.root);
-            count.add(counted(&mut command)?);
+            count.add(counted(&mut command, failures)?);
         }
         Stage::Browser => {
             // Only this run's pictures and logs.
@@ -169,7 +176,7 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             if artifacts.exists() {
                 std::fs::remove_dir_all(artifacts)?;
             }
-            count.add(counted(&mut playwright(ws, tools()?, "playwright.config.js"))?);
+            count.add(counted(&mut playwright(ws, tools()?, "playwright.config.js"), failures)?);
         }
         Stage::Lambda => {
             let tools::LambdaTools { emulator, adapter, arm64, clock } = tools::lambda(ws)?;
@@ -177,7 +184,7 @@ fn run_stage(stage: Stage, ws: &Workspace, tools: Option<&Tools>) -> Result<Coun
             let mut command = playwright(ws, tools()?, "playwright.lambda.config.js");
             command.env("OUTLAST_CARGO_LAMBDA", emulator).env("OUTLAST_LAMBDA_ADAPTER", adapter);
             command.env("OUTLAST_QEMU_AARCH64", arm64.unwrap_or_default()).env("OUTLAST_FAKETIME", clock);
-            count.add(counted(&mut command)?);
+            count.add(counted(&mut command, failures)?);
         }
     }
     Ok(count)
@@ -195,7 +202,7 @@ fn playwright(ws: &Workspace, tools: &Tools, config: &str) -> Command {
 
 /// Runs a test program, shows what it prints, and adds up the counts in it. A program that fails without having
 /// counted a failure (it did not compile, it crashed), or that counts nothing at all, is one failure.
-fn counted(command: &mut Command) -> Result<Count> {
+fn counted(command: &mut Command, failures: &mut Vec<String>) -> Result<Count> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut count = Count::default();
     if let Some(out) = child.stdout.take() {
@@ -203,6 +210,9 @@ fn counted(command: &mut Command) -> Result<Count> {
             let line = String::from_utf8_lossy(&line?).into_owned();
             println!("{line}");
             count.add(counts(&line).unwrap_or_default());
+            if let Some(name) = failure(&line) {
+                failures.push(format!("FAILED {name}"));
+            }
         }
     }
     let status = child.wait()?;
@@ -221,6 +231,11 @@ fn counts(line: &str) -> Option<Count> {
     Some(Count { passed: number(" passed")?, failed: number(" failed")? })
 }
 
+/// Reads `test name ... FAILED` and `FAILED name`: which test failed.
+fn failure(line: &str) -> Option<&str> {
+    line.strip_prefix("FAILED ").or_else(|| line.strip_prefix("test ")?.strip_suffix(" ... FAILED")).map(str::trim)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,8 +251,20 @@ mod tests {
     }
 
     #[test]
+    fn names_what_failed() {
+        assert_eq!(failure("test log::ends_once ... FAILED"), Some("log::ends_once"));
+        assert_eq!(failure("FAILED [phone] chat.spec.js:12 › sends"), Some("[phone] chat.spec.js:12 › sends"));
+        assert_eq!(failure("test log::ends_once ... ok"), None);
+        assert_eq!(failure("test result: FAILED. 3 passed; 2 failed; 0 ignored"), None);
+        let mut failures = Vec::new();
+        counted(Command::new("sh").args(["-c", "echo test a ... FAILED; echo 1 passed, 1 failed"]), &mut failures)
+            .unwrap();
+        assert_eq!(failures, ["FAILED a"]);
+    }
+
+    #[test]
     fn a_program_that_fails_or_counts_nothing_is_a_failure() {
-        let sh = |script: &str| counted(Command::new("sh").args(["-c", script])).unwrap();
+        let sh = |script: &str| counted(Command::new("sh").args(["-c", script]), &mut Vec::new()).unwrap();
         assert_eq!(sh("echo 2 passed, 1 failed; exit 1"), Count { passed: 2, failed: 1 });
         assert_eq!(sh("echo 2 passed, 0 failed; exit 1"), Count { passed: 2, failed: 1 });
         assert_eq!(sh("exit 1"), Count { passed: 0, failed: 1 });

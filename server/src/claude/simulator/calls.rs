@@ -1,13 +1,13 @@
 //! What the simulator remembers: how often what was asked, what is in the cache, and the last calls.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{events::Used, prompt::Prompt};
 use crate::clock::Clock;
@@ -54,6 +54,8 @@ pub struct Call {
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
     memory: Arc<Mutex<Memory>>,
+    /// A name was released.
+    let_go: Arc<Notify>,
     clock: Clock,
 }
 
@@ -63,6 +65,7 @@ struct Memory {
     conversations: HashMap<u64, u64>,
     cache: HashMap<u64, Instant>,
     last: VecDeque<Call>,
+    released: HashSet<String>,
 }
 
 impl Calls {
@@ -77,6 +80,10 @@ impl Calls {
         let before = memory.conversations.entry(conversation).or_default();
         let count = *before;
         *before += 1;
+        if let Some(name) = &prompt.script.release {
+            memory.released.insert(name.clone());
+            self.let_go.notify_waiters();
+        }
         if memory.last.len() == LAST {
             memory.last.pop_front();
         }
@@ -157,6 +164,25 @@ impl Running {
     pub fn reads(&self, used: Used) {
         let prompt = [used.input, used.cache_created, used.cache_read];
         self.calls.change(self.number, |call| call.prompt = prompt);
+    }
+
+    /// Whether what is held under this name may go on.
+    #[must_use]
+    pub fn released(&self, name: &str) -> bool {
+        self.calls.memory().released.contains(name)
+    }
+
+    /// Waits until what is held under this name may go on.
+    pub async fn release(&self, name: &str) {
+        let mut let_go = std::pin::pin!(self.calls.let_go.notified());
+        while !self.released(name) {
+            // Hears of what comes between the look and the wait.
+            let_go.as_mut().enable();
+            if !self.released(name) {
+                let_go.as_mut().await;
+            }
+            let_go.set(self.calls.let_go.notified());
+        }
     }
 
     /// Says how it ended.

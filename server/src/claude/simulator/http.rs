@@ -141,6 +141,9 @@ async fn whole(mut speech: Speech) -> Answer {
     let tokens = speech.plan.tokens();
     let breaks = speech.fault.filter(|&(_, at)| at <= tokens);
     let sent = breaks.map_or(tokens, |(_, at)| at);
+    if let Some((name, _)) = speech.script.hold.as_ref().filter(|&&(_, at)| at < sent) {
+        speech.running.release(name).await;
+    }
     sleep_until(speech.due(sent)).await;
     speech.running.tokens = sent;
     speech.running.end(if breaks.is_some() { End::Fault } else { End::Complete });

@@ -124,11 +124,25 @@ impl Speech {
     }
 
     /// Waits for the next token; false if the silence gets so long that a ping is due first.
-    async fn wait(&self) -> bool {
-        let due = self.due(self.running.tokens);
+    async fn wait(&mut self) -> bool {
         let ping = Instant::now() + PING;
+        if let Some(name) = self.held() {
+            tokio::select! {
+                () = self.running.release(name) => {}
+                () = sleep_until(ping) => return false,
+            }
+            // The pace goes on from here.
+            self.since += self.due(self.running.tokens).elapsed();
+        }
+        let due = self.due(self.running.tokens);
         sleep_until(due.min(ping)).await;
         due <= ping
+    }
+
+    /// The name under which the next token is held.
+    fn held(&self) -> Option<&str> {
+        let (name, at) = self.script.hold.as_ref()?;
+        (*at == self.running.tokens && !self.running.released(name)).then_some(name)
     }
 
     /// Whether so many tokens were sent that it is time to break. A fault past the last token never comes.
@@ -138,8 +152,9 @@ impl Speech {
 
     fn speak(&mut self, out: &mut Vec<u8>) {
         let thoughts = self.plan.thinking.len();
-        let limit = self.fault.map_or(usize::MAX, |(_, at)| at);
-        let until = self.due_now(self.running.tokens).min(self.plan.tokens()).min(limit);
+        let breaks = self.fault.map_or(usize::MAX, |(_, at)| at);
+        let held = self.script.hold.as_ref().map_or(usize::MAX, |&(_, at)| at).max(self.running.tokens + 1);
+        let until = self.due_now(self.running.tokens).min(self.plan.tokens()).min(breaks).min(held);
         while self.running.tokens < until {
             let number = self.running.tokens;
             if number < thoughts {

@@ -1,7 +1,7 @@
 //! The script language: what a test, or a person who plays, asks of the simulator.
 //!
 //! `tokens=N rate=N ttft=MS seed=N vary think=N fault=KIND@N status=N retry-after=S times=K stop=REASON utf8 bytes=N
-//! markdown html echo seam=KIND misfit prefill unknown=N`, in the header `x-sim` or in a line `/sim …` of a user message.
+//! markdown html echo seam=KIND misfit prefill unknown=N hold=NAME@N release=NAME`, in the header `x-sim` or in a line `/sim …` of a user message.
 
 use std::{str::FromStr, time::Duration};
 
@@ -91,6 +91,10 @@ pub struct Script {
     pub prefill: bool,
     /// Once, before the first token: an event, a block and a field that nobody knows, of so many bytes each.
     pub unknown: Option<usize>,
+    /// Nothing but pings after so many tokens, until a call with `release` of this name has come.
+    pub hold: Option<(String, usize)>,
+    /// Lets go what is held under this name, now and later.
+    pub release: Option<String>,
 }
 
 impl Default for Script {
@@ -117,6 +121,8 @@ impl Default for Script {
             misfit: false,
             prefill: false,
             unknown: None,
+            hold: None,
+            release: None,
         }
     }
 }
@@ -183,6 +189,9 @@ impl Script {
             ("bytes", _) => self.bytes = Some(number(value, usize::MAX)?).filter(|&size| size > 0),
             ("unknown", _) => self.unknown = Some(number(value, MOST_UNKNOWN)?),
             ("seam", _) => self.seam = seam(value)?,
+            ("hold", _) => self.hold = Some(hold(value)?),
+            ("release", "") => return None,
+            ("release", _) => self.release = Some(value.to_owned()),
             _ => return None,
         }
         // A value out of range leaves nothing behind and is refused like one that is no number.
@@ -214,6 +223,11 @@ fn fault(value: &str) -> Option<(Break, usize)> {
     Some((kind, after.parse().ok()?))
 }
 
+fn hold(value: &str) -> Option<(String, usize)> {
+    let (name, after) = value.split_once('@')?;
+    Some((Some(name).filter(|name| !name.is_empty())?.to_owned(), after.parse().ok()?))
+}
+
 fn seam(value: &str) -> Option<Seam> {
     Some(match value {
         "echo" => Seam::Echo,
@@ -232,7 +246,7 @@ mod tests {
     #[test]
     fn every_word() {
         let source = "tokens=9 rate=0 ttft=20 seed=3 vary think=4 fault=reset@7 status=529 retry-after=2 times=1 \
-                      stop=refusal utf8 bytes=5 markdown html echo seam=greet misfit prefill unknown=8";
+                      stop=refusal utf8 bytes=5 markdown html echo seam=greet misfit prefill unknown=8 hold=a@5 release=b";
         let want = Script {
             source: source.to_owned(),
             tokens: Some(9),
@@ -255,6 +269,8 @@ mod tests {
             misfit: true,
             prefill: true,
             unknown: Some(8),
+            hold: Some(("a".to_owned(), 5)),
+            release: Some("b".to_owned()),
         };
         assert_eq!(source.parse(), Ok(want));
     }
@@ -272,6 +288,9 @@ mod tests {
             "vary=1",
             "rate=x",
             "unknown",
+            "hold=a",
+            "hold=@3",
+            "release",
         ] {
             assert!(word.parse::<Script>().is_err(), "{word}");
         }
