@@ -116,7 +116,9 @@ def daily_usd(text: str) -> str:
     plain = re.fullmatch(r"\$?([0-9]{1,7}(?:\.[0-9]{1,6})?)", text.strip())
     if not plain or not 0 < float(plain[1]) <= MOST_USD:
         raise Refusal(f"{text!r} is no cap; use a number of dollars above nought, such as 5 or 2.50")
-    return plain[1]
+    # Without noughts before it, as the template and JSON want it.
+    whole, dot, part = plain[1].partition(".")
+    return f"{int(whole)}{dot}{part}"
 
 
 def anthropic_key(text: str) -> str:

@@ -98,6 +98,8 @@ class Instance {
       }
       return;
     }
+    // What makes a queue deliver again.
+    if (/\/invocation\/[^/]+\/error$/.test(request.url)) this.lambda.errors += 1;
     const next = request.url.endsWith('/invocation/next');
     const { host, ...headers } = request.headers;
     const { port } = this.lambda;
@@ -169,6 +171,20 @@ class Instance {
     if (!this.lambda.ended) await this.lambda.another();
   }
 
+  /** As Lambda ends an instance that has had nothing to do for long: SIGTERM, and soon the end. How they ended. */
+  async shutDown() {
+    this.gone = 'shut down';
+    const ended = this.children.map((child) => once(child, 'exit'));
+    this.signal('SIGCONT');
+    this.signal('SIGTERM');
+    const codes = await Promise.all(ended);
+    this.api.closeAllConnections();
+    this.api.close();
+    this.lambda.instances = this.lambda.instances.filter((i) => i !== this);
+    await this.lambda.another();
+    return codes.map(([code, signal]) => code ?? signal);
+  }
+
   end() {
     this.gone = 'ended';
     this.signal('SIGKILL');
@@ -199,6 +215,8 @@ export class Lambda {
     this.instances = [];
     this.numbers = 0;
     this.said = '';
+    /** How often an instance reported an invocation as failed. */
+    this.errors = 0;
     /** So many milliseconds the function's clock is before this one. */
     this.ahead = 0;
     /** What is paid for: invocations, milliseconds of them, bytes of answers and of logs. */

@@ -64,10 +64,14 @@ test('a job is handed in, watched, left and compared', async ({ chat, page, axe,
   const boxes = page.getByRole('checkbox', { name: /Compare/ });
   await expect(boxes.nth(0)).toBeChecked();
   await expect(boxes.nth(1)).toBeChecked();
+  // There are fewer landing pages than variants, so two of them may be the same.
+  const text = async (n) => (await page.request.get(`${new URL(at).pathname}/${n}/text`)).text();
+  const texts = await Promise.all([0, 1, 2, 3, 4, 5].map(text));
+  const other = texts.findLastIndex((each) => each !== texts[0]);
   await boxes.nth(1).uncheck();
-  await boxes.nth(2).check();
+  await boxes.nth(other).check();
   await page.getByRole('button', { name: 'Compare two' }).click();
-  await expect(page.getByRole('heading', { name: 'Variant 1 and variant 3' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: `Variant 1 and variant ${other + 1}` })).toBeVisible();
   await expect(page.getByText(/They differ in \d+ places/)).toBeVisible();
   expect(await page.locator('del').count()).toBeGreaterThan(0);
   expect(await page.locator('ins').count()).toBeGreaterThan(0);

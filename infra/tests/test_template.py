@@ -82,6 +82,8 @@ class Way(unittest.TestCase):
         for source in of.values():
             self.assertEqual(source["BatchSize"], 1)
             self.assertIn("MaximumConcurrency", source["ScalingConfig"])
+            # Switched off, nothing is taken out: each refused delivery would count.
+            self.assertEqual(source["Enabled"], {"Fn::If": ["IsOn", True, False]})
             # A streamed answer's body is not read, so there are no partial ones.
             self.assertNotIn("FunctionResponseTypes", source)
 
@@ -115,6 +117,24 @@ class Way(unittest.TestCase):
         secret = [name for name in environment if re.search("KEY|HASH|_SECRET$|PASSWORD", name)]
         self.assertEqual(secret, [])
 
+    def test_the_adapter_is_the_one_that_the_tests_run(self) -> None:
+        root = INFRA.parent
+        (tested,) = re.findall(r'\("lambda_web_adapter", "([\d.]+)"\)', (root / "xtask/src/tools.rs").read_text())
+        # Which of the layer's versions holds which adapter, by its maintainers' own notes.
+        self.assertEqual({25: "0.9.1"}[template()["Parameters"]["AdapterLayerVersion"]["Default"]], tested)
+        docker = (root / "infra/lambda/Dockerfile").read_text()
+        self.assertEqual(re.findall(r"aws-lambda-adapter:([\d.]+)", docker), [tested])
+        of = {
+            "template": self.made["Function"]["Properties"]["Environment"]["Variables"],
+            "image": dict(re.findall(r"\b(AWS_LWA_\w+)=(\S+)", docker)),
+            "tests": dict(re.findall(r"(AWS_LWA_\w+): '([^']+)'", (root / "end2end/support/lambda.js").read_text())),
+        }
+        for variables in of.values():
+            variables.pop("AWS_LWA_PORT", None)
+        set_by = {who: {n: v for n, v in all.items() if n.startswith("AWS_LWA_")} for who, all in of.items()}
+        self.assertEqual(set_by["template"], set_by["tests"])
+        self.assertEqual(set_by["template"], set_by["image"])
+
     def test_no_default_opens_it_or_lifts_the_cap(self) -> None:
         parameters = template()["Parameters"]
         for name in ("Access", "DailyUsd"):
@@ -122,7 +142,8 @@ class Way(unittest.TestCase):
         cap = re.compile(parameters["DailyUsd"]["AllowedPattern"])
         for good in ("5", "2.50", "0.5", "1000000"):
             self.assertTrue(cap.search(good), good)
-        for bad in ("", "0", "0.0", "00", "none", "-1", "5 USD", "1e9"):
+        # A nought before others would make the dashboard's JSON invalid.
+        for bad in ("", "0", "0.0", "00", "05", "00.5", "none", "-1", "5 USD", "1e9"):
             self.assertFalse(cap.search(bad), bad)
 
     def test_alarms_can_be_turned_off_and_are_explained(self) -> None:
@@ -162,7 +183,11 @@ class Way(unittest.TestCase):
             origin["OriginCustomHeaders"], [{"HeaderName": "x-outlast-origin", "HeaderValue": {"Ref": "OriginSecret"}}]
         )
         self.assertTrue(template()["Parameters"]["OriginSecret"]["NoEcho"])
-        self.assertEqual(origin["CustomOriginConfig"]["OriginReadTimeout"], 60)
+        self.assertEqual(origin["CustomOriginConfig"]["OriginReadTimeout"], 120)
+        # One reader's error is nobody else's.
+        kept = {error["ErrorCode"]: error["ErrorCachingMinTTL"] for error in config["CustomErrorResponses"]}
+        self.assertEqual(set(kept.values()), {0})
+        self.assertGreaterEqual(set(kept), {400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504})
         # What the server believes of a request that brings the secret (server/src/http/front.rs).
         passed = self.made["ViewerFunction"]["Properties"]["FunctionCode"]
         self.assertEqual(re.findall(r"headers\['([^']+)'\]", passed), ["x-forwarded-host", "x-outlast-viewer"])

@@ -64,7 +64,7 @@ async fn call(router: Router, request: Request<Body>) -> Response<Body> {
 
 /// A request as a browser made it.
 fn requested(payload: Value, context: &Context) -> Result<Request<Body>, lambda_http::Error> {
-    let about = HeaderValue::from_str(&payload["requestContext"].to_string())?;
+    let about = text(&payload["requestContext"].to_string())?;
     let event: LambdaRequest = serde_json::from_value(payload)?;
     let (mut parts, body) = lambda_http::Request::from(event).into_parts();
     // As it stands on a request's first line; the host has its header.
@@ -89,11 +89,16 @@ fn posted(payload: &Value, context: &Context) -> Result<Request<Body>, lambda_ht
 /// What the invocation says of itself.
 fn told(mut request: Request<Body>, context: &Context) -> Result<Request<Body>, lambda_http::Error> {
     let headers = request.headers_mut();
-    headers.insert(LAMBDA_CONTEXT, HeaderValue::from_str(&serde_json::to_string(context)?)?);
+    headers.insert(LAMBDA_CONTEXT, text(&serde_json::to_string(context)?)?);
     if let Some(trace) = context.xray_trace_id.as_deref().and_then(|t| HeaderValue::from_str(t).ok()) {
         headers.insert(TRACE, trace);
     }
     Ok(request)
+}
+
+/// Any text as a header's value: what a client calls itself, and its path, may hold letters that ASCII has not.
+fn text(value: &str) -> Result<HeaderValue, lambda_http::Error> {
+    Ok(HeaderValue::from_bytes(value.as_bytes())?)
 }
 
 fn from_event(body: lambda_http::Body) -> Body {
@@ -119,7 +124,7 @@ mod tests {
             let body = to_bytes(body, 1 << 20).await.unwrap();
             let all = |name: &str| {
                 let values = parts.headers.get_all(name).into_iter();
-                values.map(|v| v.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+                values.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).collect::<Vec<_>>()
             };
             let told = json!({
                 "line": format!("{} {}", parts.method, parts.uri),
@@ -185,6 +190,17 @@ mod tests {
         assert!(prelude.headers.contains_key("x-more") && !prelude.headers.contains_key("set-cookie"));
         let (_, told) = asked(request("GET", "/", "", None, false)).await;
         assert_eq!((&told["line"], &told["body"]), (&json!("GET /"), &json!("")));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_ascii_is_no_function_error() {
+        let mut payload = request("GET", "/%C3%A9", "", None, false);
+        payload["requestContext"]["http"]["userAgent"] = json!("Ré\u{1f980}");
+        payload["requestContext"]["http"]["path"] = json!("/é");
+        let (prelude, told) = asked(payload).await;
+        assert_eq!((prelude.status_code.as_u16(), &told["line"]), (200, &json!("GET /%C3%A9")));
+        let context: Value = serde_json::from_str(told["context"][0].as_str().unwrap()).unwrap();
+        assert_eq!((&context["http"]["userAgent"], &context["http"]["path"]), (&json!("Ré\u{1f980}"), &json!("/é")));
     }
 
     #[tokio::test]

@@ -50,10 +50,11 @@ impl Reporter {
         }
     }
 
-    /// If a minute has passed: for a process that is frozen between requests, at the end of each.
+    /// If a minute has passed, or a turn has ended: for a process that is frozen between requests, at the end of each.
+    /// It may be gone before the next without having been told, and what was spent must not be gone with it.
     pub fn if_due(&self) {
         let due = self.last.lock().unwrap_or_else(PoisonError::into_inner).0.elapsed() >= EVERY;
-        if due {
+        if due || self.turns.metrics().has_spent() {
             self.report();
         }
     }

@@ -124,6 +124,11 @@ impl Metrics {
         self.spent.fetch_add(micros, Relaxed);
     }
 
+    /// Whether any turn ended here since the counters were last taken, and cost something.
+    pub fn has_spent(&self) -> bool {
+        self.spent.load(Relaxed) > 0
+    }
+
     pub(super) fn followers(&self) -> u64 {
         self.followers.load(Relaxed)
     }
