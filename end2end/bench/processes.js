@@ -115,9 +115,12 @@ export async function startQueue(dynamodb) {
 
 let servers = 0;
 
-/** Outlast, not yet awaited; with `dynamodb` on that store, else on the embedded one; with `queue` on that one. */
-export async function spawnOutlast(simulator, dynamodb, queue) {
-  const port = await freePort();
+/**
+ * Outlast, not yet awaited; with `dynamodb` on that store, else on the embedded one; with `queue` on that one; `more`
+ * are variables.
+ */
+export async function spawnOutlast(simulator, dynamodb, queue, more = {}) {
+  const port = Number(more.OUTLAST_ADDR?.split(':')[1]) || (await freePort());
   const store = dynamodb ? { OUTLAST_STORE: 'dynamodb', AWS_ENDPOINT_URL_DYNAMODB: dynamodb.url, ...AWS } : {};
   const sqs = queue ? { AWS_ENDPOINT_URL_SQS: queue.endpoint, OUTLAST_QUEUE_URL: queue.url } : {};
   servers += 1;
@@ -130,13 +133,14 @@ export async function spawnOutlast(simulator, dynamodb, queue) {
     OUTLAST_SECRET: 'a secret of no worth for measurements only',
     ANTHROPIC_BASE_URL: simulator.url,
     ANTHROPIC_API_KEY: 'sk-simulated',
+    ...more,
   };
   const made = start(`outlast-${servers}`, tools.outlast, ['serve'], { env });
   return Object.assign(made, { port });
 }
 
-export async function startOutlast(simulator, dynamodb, queue) {
-  const made = await spawnOutlast(simulator, dynamodb, queue);
+export async function startOutlast(simulator, dynamodb, queue, more) {
+  const made = await spawnOutlast(simulator, dynamodb, queue, more);
   await listening(made, made.port);
   return made;
 }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { coldStart, firstLoad, firstToken, memory, relayCpu } from './figures.js';
 import { begun, polled, taken } from './jobs.js';
 import { onLambda } from './lambda.js';
+import { deaths, followers, streams } from './lasting.js';
 import { painted } from './painted.js';
 import { startDynamoDb, startQueue, startSimulator, stopAll, tools } from './processes.js';
 import { table } from './table.js';
@@ -39,6 +40,12 @@ async function measure() {
     })),
     start: await step('spawn to first byte', () => coldStart(simulator, dynamodb, quick ? 3 : 15)),
     lambda: await step("Lambda's doors", () => onLambda(simulator, dynamodb, quick ? { starts: 3, chats: 2, n: 10 } : {})),
+    deaths: await step('servers that die', () => deaths(simulator, dynamodb, quick ? { rounds: 1 } : {})),
+    followers: await step('followers elsewhere', () => followers(simulator, dynamodb, quick ? { tokens: 60 } : {})),
+    streams: [
+      await step('400 streams', () => streams(simulator, { n: 400, rate: 20, seconds: quick ? 5 : 20 })),
+      await step('2,000 streams', () => streams(simulator, { n: 2000, rate: 1, seconds: quick ? 10 : 30 })),
+    ],
     memory: await step('memory', () => memory(simulator, dynamodb, quick ? { chats: 20 } : {})),
     load: await step('first load', () => firstLoad(simulator, dynamodb)),
     painted: await step('Enter to paint', () => painted(simulator, quick ? 5 : 40)),

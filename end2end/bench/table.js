@@ -1,4 +1,6 @@
 // The figures as a table in Markdown, for the terminal and the README.
+import { LEASE } from './lasting.js';
+
 const ms = (value) => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
 const times = (value) => `${value.toFixed(1)}×`;
 const kb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
@@ -36,6 +38,19 @@ function withoutStore(m) {
   return row("first token, without the store's own time", measured, 'p50 ≤ 1 ms', Math.max(fresh, existing) <= 1);
 }
 
+/** Replies that another server, or the next one, writes on. */
+function died(figure, { n, whole, p50, p95 }, most) {
+  const measured = `${whole} of ${n} whole; to the next token p50 ${ms(p50)}, p95 ${ms(p95)}`;
+  return row(figure, measured, `all; ≤ ${most / 1000} s`, whole === n && p95 <= most);
+}
+
+/** Many streams at once. */
+function many({ n, rate, whole, worst, p95, each }, most) {
+  const measured = `${whole} whole; the worst ${ms(worst)} behind, p95 ${ms(p95)}; ${kb(each)} each`;
+  const target = `no stream more than 1 s behind${most ? `; ≤ ${most / 1024} KB each` : ''}`;
+  return row(`${n.toLocaleString('en')} streams of ${rate} tokens/s, embedded`, measured, target, whole === n && worst <= 1000 && !(each > most));
+}
+
 export function table(m) {
   const { outlast, fastapi, nginx } = m.cpu;
   const dynamo = m.store.dynamodb;
@@ -61,6 +76,12 @@ export function table(m) {
     row('— FastAPI + boto3 + anthropic behind the adapter', `${ms(m.lambda.start.fastapi)}: ${times(m.lambda.start.fastapi / m.lambda.start.lwa)} ours`, '≥ 20×', m.lambda.start.fastapi / m.lambda.start.lwa >= 20),
     row("first token, over upstream's own, behind the adapter and the emulator", `p50 ${ms(m.lambda.first.lwa)}; without the adapter ${ms(m.lambda.first.lambda)}`, ''),
     row('peak memory of an instance over 120 chats', `${mb(m.lambda.memory.lwa)}; without the adapter ${mb(m.lambda.memory.lambda)}`, '≤ 64 MB', sum(m.lambda.memory.lwa) <= 64e6),
+    died('`kill -9` in mid-reply, another server alive, lease 3 s', m.deaths.killed, LEASE + 2500),
+    died('SIGTERM in mid-reply, another server alive', m.deaths.released, 1000),
+    died('`kill -9` and a restart, embedded', m.deaths.restarted, 1000),
+    row('a follower on another server, behind what is written', `p50 ${ms(m.followers.p50)}, p95 ${ms(m.followers.p95)}`, 'p95 ≤ 500 ms', m.followers.p95 <= 500),
+    many(m.streams[0]),
+    many(m.streams[1], 64 * 1024),
     row('peak memory after 200 chats, DynamoDB', `${m.memory.peak.toFixed(1)} MB (${m.memory.started.toFixed(1)} at the start)`, '≤ 40 MB', m.memory.peak <= 40),
     row('first load, brotli', `${kb(m.load.total)}; blocking: ${m.load.blocking.map((f) => f.split('/').pop()).join(', ')}`, '≤ 220 KB; only CSS blocks', m.load.total <= 220_000 && m.load.blocking.every((f) => f.endsWith('.css'))),
     row(`write units of turn ${units.turns}, against turn 1`, `${units.last} against ${units.first}: ${(units.last / units.first).toFixed(2)}×`, '≤ 1.1×', units.last / units.first <= 1.1),
