@@ -174,6 +174,7 @@ def deploy(terminal: Terminal, args: argparse.Namespace) -> None:
     artifact = args.zip or ROOT / "dist/lambda/outlast.zip"
     if not artifact.is_file():
         raise Refusal(f"{artifact} is not there; `make lambda` makes it")
+    machine = stack.architecture(artifact)
     template = (args.template or ROOT / "infra/template.yaml").read_text()
     region = find_region(terminal, args, name)
     client = clients(region)
@@ -191,17 +192,18 @@ def deploy(terminal: Terminal, args: argparse.Namespace) -> None:
         if kept.get(variable) != value:
             vault.write(ssm, name, variable, value)
             kept[variable] = value
-    if values.get("CloudFront", before.get("CloudFront", "no")) == "no" and vault.ORIGIN in kept:
-        vault.forget(ssm, name, [vault.ORIGIN])
-        del kept[vault.ORIGIN]
     # At once, and not at the end: what is made must not be lost if the rest fails.
     for line in once:
         terminal.say(line)
     bucket = stack.bucket_name(name, account, region)
-    stack.make_bucket(s3, bucket, region, terminal.say)
-    values["CodeBucket"], values["CodeKey"] = bucket, stack.upload(s3, bucket, artifact, terminal.say)
+    stack.make_bucket(s3, bucket, account, region, terminal.say)
+    values["CodeBucket"], values["CodeKey"] = bucket, stack.upload(s3, bucket, account, artifact, terminal.say)
+    values["Architecture"] = machine
     values["SecretsPath"], values["SecretsVersion"] = vault.path(name), vault.version(kept)
     made = stack.apply(cloudformation, name, template, values, terminal.say)
+    # Only now: had the change failed, CloudFront would still be there, and anybody could have gone round it.
+    if values.get("CloudFront", before.get("CloudFront", "no")) == "no" and vault.ORIGIN in kept:
+        vault.forget(ssm, name, [vault.ORIGIN])
     stack.protect(cloudformation, client("dynamodb"), name, stack.outputs(made)["Table"], on=True)
     stack.prune(s3, bucket, values["CodeKey"])
     remember(name, region)

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,23 @@ HINTS = {
 }
 
 
+# What an executable for Linux says of the machine that it is for (ELF, e_machine).
+MACHINES = {0xB7: "arm64", 0x3E: "x86_64"}
+
+
+def architecture(artifact: Path) -> str:
+    """What the artifact was made for, as Lambda calls it: on any other its instances could not start."""
+    try:
+        with zipfile.ZipFile(artifact) as archive, archive.open("outlast") as program:
+            head = program.read(20)
+    except (OSError, KeyError, zipfile.BadZipFile) as fault:
+        raise Refusal(f"{artifact} holds no program called outlast; `make lambda` makes it anew") from fault
+    machine = int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" else None
+    if machine not in MACHINES:
+        raise Refusal(f"what {artifact} holds is a program for neither arm64 nor x86_64; `make lambda` makes it anew")
+    return MACHINES[machine]
+
+
 def code(fault: ClientError) -> str:
     return fault.response.get("Error", {}).get("Code", "")
 
@@ -35,11 +53,16 @@ def bucket_name(name: str, account: str, region: str) -> str:
     return f"{name}-artifacts-{account}-{region}"
 
 
-def make_bucket(s3: Any, bucket: str, region: str, say: Say) -> None:
+def make_bucket(s3: Any, bucket: str, account: str, region: str, say: Say) -> None:
+    """The bucket, which has to be this account's: its name can be guessed, and what lies in it is run."""
     try:
-        s3.head_bucket(Bucket=bucket)
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
         return
     except ClientError as fault:
+        if code(fault) in ("403", "AccessDenied"):
+            raise Refusal(
+                f"the bucket {bucket} is not this account's, or may not be used; nothing was uploaded. Give another --name"
+            ) from fault
         if code(fault) not in ("404", "NoSuchBucket", "NotFound"):
             raise
     where: dict[str, Any] = (
@@ -52,16 +75,16 @@ def make_bucket(s3: Any, bucket: str, region: str, say: Say) -> None:
     say(f"Made the bucket {bucket} for the artifact.")
 
 
-def upload(s3: Any, bucket: str, artifact: Path, say: Say) -> str:
+def upload(s3: Any, bucket: str, account: str, artifact: Path, say: Say) -> str:
     """Its key, which names its content."""
     data = artifact.read_bytes()
     key = f"outlast-{hashlib.sha256(data).hexdigest()[:16]}.zip"
     try:
-        s3.head_object(Bucket=bucket, Key=key)
+        s3.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=account)
     except ClientError as fault:
         if code(fault) not in ("404", "NoSuchKey", "NotFound"):
             raise
-        s3.put_object(Bucket=bucket, Key=key, Body=data)
+        s3.put_object(Bucket=bucket, Key=key, Body=data, ExpectedBucketOwner=account)
         say(f"Uploaded the artifact, {len(data) / 1e6:.1f} MB.")
     return key
 

@@ -5,6 +5,7 @@ import re
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
 
 import argon2
 import botocore.session
@@ -14,7 +15,7 @@ import stack
 import vault
 from aws import CODE, FakeTerminal, run
 from botocore.exceptions import ClientError
-from support import INFRA, NOT_IN_MINISTACK, client, template, transformed
+from support import INFRA, NOT_IN_MINISTACK, artifact, client, template, transformed
 
 REGION = "eu-central-1"
 KEY = "sk-ant-api03-check"
@@ -177,6 +178,68 @@ class Refusing(unittest.TestCase):
         self.assertIn("Clearing away", script.text())
         self.assertEqual(secrets("rolled"), kept)
 
+    def test_a_failed_change_of_the_front_leaves_the_way_in_as_it_was(self) -> None:
+        given = {"ANTHROPIC_API_KEY": KEY, "OUTLAST_ACCESS": "open", "OUTLAST_DAILY_USD": "5"}
+        base = ["deploy", "--name", "front", "--region", REGION]
+        self.assertEqual(run(base, FakeTerminal(), **given), 0)
+
+        def asked() -> str:
+            function = client("lambda").get_function_configuration(FunctionName="front")
+            return function["Environment"]["Variables"]["OUTLAST_FRONT"]
+
+        self.assertEqual(asked(), "none")
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "whole.json"
+            whole.write_text(json.dumps(transformed()))
+            self.refused([*base, "--template", str(whole), "--cloudfront", "yes"], **given)
+            # The secret is there, and nobody is asked for it.
+            self.assertIn(vault.ORIGIN, secrets("front"))
+            self.assertEqual(asked(), "none")
+            self.assertEqual(run([*base, "--cloudfront", "yes"], FakeTerminal(), **given), 0)
+            self.assertEqual(asked(), "proxy")
+            # Nor is it gone before those who ask for it are.
+            self.refused([*base, "--template", str(whole), "--cloudfront", "no"], **given)
+            self.assertIn(vault.ORIGIN, secrets("front"))
+        self.assertEqual(run([*base, "--cloudfront", "no"], FakeTerminal(), **given), 0)
+        self.assertEqual(asked(), "none")
+        self.assertNotIn(vault.ORIGIN, secrets("front"))
+
+    def test_a_bucket_of_somebody_elses_is_not_used(self) -> None:
+        class Theirs:
+            """Says what S3 says of a bucket that is not the expected account's."""
+
+            def __getattr__(self, name: str) -> Any:
+                def call(**given: Any) -> Any:
+                    if given.get("ExpectedBucketOwner") != "another":
+                        raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, name)
+                    return {}
+
+                return call
+
+        with self.assertRaisesRegex(settings.Refusal, "is not this account's"):
+            stack.make_bucket(Theirs(), "outlast-artifacts-1-r", "1", "r", print)
+        with tempfile.TemporaryDirectory() as folder:
+            zipped = Path(folder) / "outlast.zip"
+            zipped.write_bytes(artifact())
+            with self.assertRaises(ClientError):
+                stack.upload(Theirs(), "outlast-artifacts-1-r", "1", zipped, print)
+
+    def test_what_it_was_made_for_is_what_it_runs_on(self) -> None:
+        given = {"ANTHROPIC_API_KEY": KEY, "OUTLAST_ACCESS": "open", "OUTLAST_DAILY_USD": "5"}
+        with tempfile.TemporaryDirectory() as folder:
+            zipped = Path(folder) / "outlast.zip"
+            base = ["deploy", "--name", "machine", "--region", REGION, "--zip", str(zipped)]
+            for machine, wanted in ((0x3E, "x86_64"), (0xB7, "arm64")):
+                zipped.write_bytes(artifact(machine))
+                self.assertEqual(stack.architecture(zipped), wanted)
+            zipped.write_bytes(artifact(0x3E))
+            self.assertEqual(run(base, FakeTerminal(), **given), 0)
+            self.assertEqual(parameters("machine")["Architecture"], "x86_64")
+            zipped.write_bytes(artifact(0x28))
+            self.assertIn("neither arm64 nor x86_64", self.refused(base, **given))
+            zipped.write_bytes(b"no zip")
+            self.assertIn("holds no program", self.refused(base, **given))
+
     def test_the_first_failure_is_the_cause(self) -> None:
         def event(name: str, reason: str) -> dict[str, str]:
             return {"LogicalResourceId": name, "ResourceType": "AWS::X::Y", "ResourceStatusReason": reason}
@@ -291,7 +354,8 @@ class Same(unittest.TestCase):
     def test_every_option_is_a_parameter(self) -> None:
         parameters = set(template()["Parameters"])
         self.assertLessEqual({parameter for _, _, parameter, _ in settings.OPTIONS}, parameters)
-        own = {"Access", "DailyUsd", "OriginSecret", "CodeBucket", "CodeKey", "SecretsPath", "SecretsVersion"}
+        own = {"Access", "DailyUsd", "OriginSecret", "CodeBucket", "CodeKey", "Architecture"}
+        own |= {"SecretsPath", "SecretsVersion"}
         self.assertEqual(parameters - {parameter for _, _, parameter, _ in settings.OPTIONS}, own)
 
     def test_what_the_manual_says_is_needed_is_what_is_called(self) -> None:

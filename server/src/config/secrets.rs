@@ -33,9 +33,13 @@ const NAMES: &[&str] = &[
     "OUTLAST_SECRET",
     "OUTLAST_ACCESS_CODE_HASH",
     "OUTLAST_ADMIN_PASSWORD_HASH",
-    "OUTLAST_ORIGIN_SECRET",
+    ORIGIN,
     "OUTLAST_WEBHOOK_SECRET",
 ];
+/// What a proxy in front shows. It is put there before the proxy is, and taken away after it.
+const ORIGIN: &str = "OUTLAST_ORIGIN_SECRET";
+/// Whether there is one.
+const FRONT: &str = "OUTLAST_FRONT";
 /// One attempt. Lambda gives a start ten seconds.
 const ATTEMPT: Duration = Duration::from_millis(2500);
 const ATTEMPTS: u32 = 3;
@@ -51,6 +55,8 @@ pub(super) struct Place {
     /// None: Amazon's.
     endpoint: Option<String>,
     credentials: AwsCredentials,
+    /// Nothing stands in front, so nobody could show its secret.
+    bare: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,7 +99,12 @@ impl Reader<'_> {
             return Err(bad("AWS_REGION", "is not set; use the parameters' region, such as eu-central-1"));
         };
         let Some(credentials) = self.credentials(true)? else { return Ok(None) };
-        Ok(Some(Place { path: path.to_owned(), region, endpoint, credentials }))
+        let bare = match self.get(FRONT).as_deref() {
+            None | Some("proxy") => false,
+            Some("none") => true,
+            Some(_) => return Err(bad(FRONT, "is neither proxy nor none")),
+        };
+        Ok(Some(Place { path: path.to_owned(), region, endpoint, credentials, bare }))
     }
 }
 
@@ -108,7 +119,8 @@ impl Place {
             let page = self.page(token.as_deref()).await?;
             for Parameter { name, value } in page.parameters {
                 let variable = name.rsplit('/').next().unwrap_or_default();
-                if let Some(known) = NAMES.iter().find(|known| **known == variable) {
+                let ours = NAMES.iter().find(|known| **known == variable);
+                if let Some(known) = ours.filter(|known| !(self.bare && **known == ORIGIN)) {
                     found.insert(*known, value);
                 }
             }
@@ -218,7 +230,7 @@ mod tests {
                 let page = if body["NextToken"] == "more" {
                     serde_json::json!({ "Parameters": [{ "Name": "/outlast/t/OUTLAST_SECRET", "Value": "s", "Type": "SecureString" }] })
                 } else {
-                    let all = [("ANTHROPIC_API_KEY", "k"), ("SOMETHING_ELSE", "x"), ("PATH", "/evil")];
+                    let all = [("ANTHROPIC_API_KEY", "k"), ("SOMETHING_ELSE", "x"), ("PATH", "/evil"), (ORIGIN, "o")];
                     let all = all.map(|(n, v)| serde_json::json!({ "Name": format!("/outlast/t/{n}"), "Value": v }));
                     serde_json::json!({ "Parameters": all, "NextToken": "more" })
                 };
@@ -242,8 +254,8 @@ mod tests {
         let (url, heard) = parameters(1, StatusCode::SERVICE_UNAVAILABLE).await;
         let place = place(&[(PATH, "/outlast/t/"), ("AWS_ENDPOINT_URL_SSM", &url)]).unwrap().unwrap();
         let found = place.read().await.unwrap();
-        let kept = [("ANTHROPIC_API_KEY", "k".to_owned()), ("OUTLAST_SECRET", "s".to_owned())];
-        assert_eq!(found, BTreeMap::from(kept));
+        let kept = [("ANTHROPIC_API_KEY", "k"), (ORIGIN, "o"), ("OUTLAST_SECRET", "s")];
+        assert_eq!(found, BTreeMap::from(kept.map(|(name, value)| (name, value.to_owned()))));
         let heard = heard.lock().unwrap();
         assert_eq!(heard.len(), 3, "one fault, two pages");
         let (headers, body) = &heard[0];
@@ -260,6 +272,19 @@ mod tests {
         let error = place.read().await.unwrap_err().to_string();
         assert!(error.starts_with("OUTLAST_SECRETS_PATH") && error.contains("AccessDenied"), "{error}");
         assert!(!error.contains('\n') && heard.lock().unwrap().len() == 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_front_shows_is_asked_for_only_where_there_is_one() {
+        for (front, kept) in [(None, true), (Some("proxy"), true), (Some("none"), false)] {
+            let (url, _) = parameters(0, StatusCode::OK).await;
+            let vars = [(PATH, "/outlast/t"), ("AWS_ENDPOINT_URL_SSM", &*url), (FRONT, front.unwrap_or_default())];
+            let vars = vars.get(..if front.is_some() { 3 } else { 2 }).unwrap();
+            let found = place(vars).unwrap().unwrap().read().await.unwrap();
+            assert_eq!(found.contains_key(ORIGIN), kept, "{front:?}");
+            assert!(found.contains_key("OUTLAST_SECRET"));
+        }
+        assert_eq!(place(&[(PATH, "/outlast/t"), (FRONT, "maybe")]).unwrap_err().variable, FRONT);
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "32 bytes and more: only who sends it in x-outlast-origin is answered, as a proxy in front does, and its x-forwarded-host is the host",
     ),
+    (
+        "OUTLAST_FRONT",
+        "proxy",
+        "none: nothing stands in front, so an OUTLAST_ORIGIN_SECRET at the secrets' path is not asked for",
+    ),
     ("OUTLAST_STORE", "embedded; dynamodb in the Lambda artifact", "embedded or dynamodb"),
     ("OUTLAST_DATA_DIR", "./data", "the embedded store and the generated secret"),
     ("OUTLAST_TABLE", "outlast", "the table's name"),
