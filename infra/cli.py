@@ -179,13 +179,16 @@ def deploy(terminal: Terminal, args: argparse.Namespace) -> None:
     region = find_region(terminal, args, name)
     client = clients(region)
     account = client("sts").get_caller_identity()["Account"]
-    cloudformation, ssm, s3 = client("cloudformation"), client("ssm"), client("s3")
+    cloudformation, ssm, s3 = client("cloudformation"), client("ssm"), stack.owned(client("s3"), account)
     found = stack.describe(cloudformation, name)
     if found and not stack.alive(found):
         found = None
     before = stack.parameters(found) if found else {}
     kept = vault.read(ssm, name)
     terminal.say(f"{'Updating' if found else 'Deploying'} {name} in {region}, account {account}.")
+    bucket = stack.bucket_name(name, account, region)
+    # Before anybody is asked for a secret: it may be refused.
+    there = stack.has_bucket(s3, bucket)
     values, wanted, once = collect(terminal, args, kept, before)
 
     for variable, value in wanted.items():
@@ -195,9 +198,9 @@ def deploy(terminal: Terminal, args: argparse.Namespace) -> None:
     # At once, and not at the end: what is made must not be lost if the rest fails.
     for line in once:
         terminal.say(line)
-    bucket = stack.bucket_name(name, account, region)
-    stack.make_bucket(s3, bucket, account, region, terminal.say)
-    values["CodeBucket"], values["CodeKey"] = bucket, stack.upload(s3, bucket, account, artifact, terminal.say)
+    if not there:
+        stack.make_bucket(s3, bucket, region, terminal.say)
+    values["CodeBucket"], values["CodeKey"] = bucket, stack.upload(s3, bucket, artifact, terminal.say)
     values["Architecture"] = machine
     values["SecretsPath"], values["SecretsVersion"] = vault.path(name), vault.version(kept)
     made = stack.apply(cloudformation, name, template, values, terminal.say)
@@ -228,7 +231,7 @@ def destroy(terminal: Terminal, args: argparse.Namespace) -> None:
     region = find_region(terminal, args, name)
     client = clients(region)
     account = client("sts").get_caller_identity()["Account"]
-    cloudformation, ssm, s3 = client("cloudformation"), client("ssm"), client("s3")
+    cloudformation, ssm, s3 = client("cloudformation"), client("ssm"), stack.owned(client("s3"), account)
     dynamodb = client("dynamodb")
     found = stack.describe(cloudformation, name)
     kept = vault.read(ssm, name)

@@ -53,38 +53,68 @@ def bucket_name(name: str, account: str, region: str) -> str:
     return f"{name}-artifacts-{account}-{region}"
 
 
-def make_bucket(s3: Any, bucket: str, account: str, region: str, say: Say) -> None:
-    """The bucket, which has to be this account's: its name can be guessed, and what lies in it is run."""
+def owned(s3: Any, account: str) -> Any:
+    """The client, whose calls all fail at a bucket that is not that account's.
+
+    The bucket's name can be guessed, and names are the whole world's: whoever made it first would be sent the artifact,
+    and could put another in its place.
+    """
+
+    def expect(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+        # CreateBucket has no owner to expect yet: it fails where there is one.
+        known = "ExpectedBucketOwner" in model.input_shape.members
+        return {**params, "ExpectedBucketOwner": account} if known else params
+
+    s3.meta.events.register("provide-client-params.s3", expect)
+    return s3
+
+
+def foreign(bucket: str) -> Refusal:
+    return Refusal(
+        f"the bucket {bucket} is another account's, or your AWS user may not look at it (s3:ListBucket); "
+        "if it is not yours, give another --name"
+    )
+
+
+def has_bucket(s3: Any, bucket: str) -> bool:
     try:
-        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
-        return
+        s3.head_bucket(Bucket=bucket)
+        return True
     except ClientError as fault:
+        # A HEAD's answer has no words in it, only the status.
         if code(fault) in ("403", "AccessDenied"):
-            raise Refusal(
-                f"the bucket {bucket} is not this account's, or may not be used; nothing was uploaded. Give another --name"
-            ) from fault
+            raise foreign(bucket) from fault
         if code(fault) not in ("404", "NoSuchBucket", "NotFound"):
             raise
+        return False
+
+
+def make_bucket(s3: Any, bucket: str, region: str, say: Say) -> None:
     where: dict[str, Any] = (
         {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     )
-    s3.create_bucket(Bucket=bucket, **where)
+    try:
+        s3.create_bucket(Bucket=bucket, **where)
+    except ClientError as fault:
+        if code(fault) == "BucketAlreadyExists":
+            raise foreign(bucket) from fault
+        raise
     # New buckets are private; this says so in so many words, and keeps it that way.
     closed = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
     say(f"Made the bucket {bucket} for the artifact.")
 
 
-def upload(s3: Any, bucket: str, account: str, artifact: Path, say: Say) -> str:
+def upload(s3: Any, bucket: str, artifact: Path, say: Say) -> str:
     """Its key, which names its content."""
     data = artifact.read_bytes()
     key = f"outlast-{hashlib.sha256(data).hexdigest()[:16]}.zip"
     try:
-        s3.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=account)
+        s3.head_object(Bucket=bucket, Key=key)
     except ClientError as fault:
         if code(fault) not in ("404", "NoSuchKey", "NotFound"):
             raise
-        s3.put_object(Bucket=bucket, Key=key, Body=data, ExpectedBucketOwner=account)
+        s3.put_object(Bucket=bucket, Key=key, Body=data)
         say(f"Uploaded the artifact, {len(data) / 1e6:.1f} MB.")
     return key
 

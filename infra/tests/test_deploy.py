@@ -4,8 +4,10 @@ import json
 import re
 import tempfile
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import argon2
 import botocore.session
@@ -14,6 +16,7 @@ import settings
 import stack
 import vault
 from aws import CODE, FakeTerminal, run
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from support import INFRA, NOT_IN_MINISTACK, artifact, client, template, transformed
 
@@ -204,26 +207,6 @@ class Refusing(unittest.TestCase):
         self.assertEqual(asked(), "none")
         self.assertNotIn(vault.ORIGIN, secrets("front"))
 
-    def test_a_bucket_of_somebody_elses_is_not_used(self) -> None:
-        class Theirs:
-            """Says what S3 says of a bucket that is not the expected account's."""
-
-            def __getattr__(self, name: str) -> Any:
-                def call(**given: Any) -> Any:
-                    if given.get("ExpectedBucketOwner") != "another":
-                        raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, name)
-                    return {}
-
-                return call
-
-        with self.assertRaisesRegex(settings.Refusal, "is not this account's"):
-            stack.make_bucket(Theirs(), "outlast-artifacts-1-r", "1", "r", print)
-        with tempfile.TemporaryDirectory() as folder:
-            zipped = Path(folder) / "outlast.zip"
-            zipped.write_bytes(artifact())
-            with self.assertRaises(ClientError):
-                stack.upload(Theirs(), "outlast-artifacts-1-r", "1", zipped, print)
-
     def test_what_it_was_made_for_is_what_it_runs_on(self) -> None:
         given = {"ANTHROPIC_API_KEY": KEY, "OUTLAST_ACCESS": "open", "OUTLAST_DAILY_USD": "5"}
         with tempfile.TemporaryDirectory() as folder:
@@ -315,6 +298,72 @@ class Changing(unittest.TestCase):
         left = {one["Key"] for one in s3.list_objects_v2(Bucket="prune")["Contents"]}
         self.assertEqual(len(left), stack.KEPT)
         self.assertIn("0.zip", left)
+
+
+class Bucket(unittest.TestCase):
+    """Whoever guesses the bucket's name and makes it first gets nothing, and puts nothing in."""
+
+    ACCOUNT = "000000000000"
+
+    def listened(self, hear: Callable[[Any], Any]) -> Any:
+        """Has what is sent to S3 heard first; an answer is taken for AWS's, since the stand-in looks at no owner."""
+        whole = cli.clients
+
+        def clients(region: str) -> Callable[[str], Any]:
+            def one(service: str) -> Any:
+                made = whole(region)(service)
+                made.meta.events.register("before-send.s3", lambda request, **_: hear(request))
+                return made
+
+            return one
+
+        return mock.patch.object(cli, "clients", clients)
+
+    def deploy(self, name: str, status: int) -> str:
+        """The last line of a run that ends so."""
+        script = FakeTerminal()
+        environment = {"ANTHROPIC_API_KEY": KEY, "OUTLAST_ACCESS": "open", "OUTLAST_DAILY_USD": "5"}
+        arguments = ["deploy", "--name", name, "--region", REGION]
+        self.assertEqual(run(arguments, script, **environment), status, script.text())
+        return script.said[-1]
+
+    def test_every_call_expects_it_to_be_ours(self) -> None:
+        heard: list[tuple[str, str, str | None]] = []
+
+        def hear(request: Any) -> None:
+            owner = request.headers.get("x-amz-expected-bucket-owner")
+            heard.append((request.method, request.url, owner.decode() if isinstance(owner, bytes) else owner))
+
+        bucket = f"owned-artifacts-{self.ACCOUNT}-{REGION}"
+        with self.listened(hear):
+            self.deploy("owned", 0)
+            # Old artifacts are there to be cleared away.
+            for number in range(stack.KEPT + 1):
+                client("s3").put_object(Bucket=bucket, Key=str(number), Body=b"x")
+            self.deploy("owned", 0)
+            self.assertEqual(run(["destroy", "--name", "owned", "--yes", "owned"], FakeTerminal()), 0)
+        # All but the call that makes it, which fails where somebody else has.
+        ((method, url, _),) = [call for call in heard if call[2] != self.ACCOUNT]
+        self.assertEqual((method, url.rsplit("/", 1)[1]), ("PUT", bucket))
+        self.assertEqual({method for method, _, _ in heard}, {"HEAD", "PUT", "GET", "DELETE"})
+
+    def test_somebody_elses_is_refused_before_anything_is_made(self) -> None:
+        def answer(status: int, body: bytes) -> AWSResponse:
+            return AWSResponse("", status, {}, mock.Mock(stream=lambda: [body]))
+
+        refused = answer(403, b"")
+        with self.listened(lambda _: refused):
+            said = self.deploy("squatted", 1)
+        self.assertIn(f"squatted-artifacts-{self.ACCOUNT}-{REGION} is another account's", said)
+        self.assertIn("--name", said)
+        self.assertEqual(secrets("squatted"), {})
+        self.assertIsNone(stack.describe(client("cloudformation"), "squatted"))
+
+        # Made by somebody else since it was looked for.
+        late = answer(409, b"<Error><Code>BucketAlreadyExists</Code><Message>It is there.</Message></Error>")
+        with self.listened(lambda request: late if request.method == "PUT" else None):
+            self.assertIn("is another account's", self.deploy("squatted", 1))
+        self.assertIsNone(stack.describe(client("cloudformation"), "squatted"))
 
 
 class Destroying(unittest.TestCase):
