@@ -60,7 +60,7 @@ pub use self::{follower::Follower, look::Looked, sweeper::Tended};
 pub struct TurnConfig {
     /// A log that stands still for so long without `end` is abandoned.
     pub lease: Duration,
-    /// How often a runner writes.
+    /// How often a runner writes, where there are not very many of them: see [`TurnConfig::pace`].
     pub flush: Duration,
     /// The longest that a turn may take, over all its runners.
     pub longest: Duration,
@@ -70,6 +70,20 @@ pub struct TurnConfig {
     pub sole_owner: bool,
     /// This process lives between requests: what it handed over because of `run` it takes up again by itself.
     pub resident: bool,
+}
+
+impl TurnConfig {
+    /// So many calls a second are what one process asks of its store for all its turns together, about half of what
+    /// the embedded engine gets done on a core.
+    const CALLS: u32 = 600;
+
+    /// How often each of `running` turns writes: as often as configured, or less where there are many, so that what
+    /// they write leaves the machine time for what they show. Never so seldom that one looks abandoned.
+    #[must_use]
+    pub fn pace(&self, running: usize) -> Duration {
+        let shared = Duration::from_secs(1) * u32::try_from(running).unwrap_or(u32::MAX) / Self::CALLS;
+        self.flush.max(shared.min(self.lease / 4))
+    }
 }
 
 /// A turn is looked after so long after it began, at the earliest.
@@ -388,4 +402,24 @@ impl Drop for Seat {
 /// The error of a turn whose session was deleted while it ran.
 pub(crate) fn deleted_error() -> TurnError {
     TurnError { code: "deleted".to_owned(), message: "This chat was deleted.".to_owned(), retryable: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_turns_write_less_often_and_never_so_seldom_that_they_look_abandoned() {
+        let (flush, lease) = (Duration::from_millis(300), Duration::from_secs(10));
+        let config = TurnConfig { flush, lease, longest: lease, run: None, sole_owner: true, resident: true };
+        for few in [0, 1, 180] {
+            assert_eq!(config.pace(few), flush, "{few}");
+        }
+        assert_eq!(config.pace(600), Duration::from_secs(1));
+        for many in [1500, 100_000, usize::MAX] {
+            assert_eq!(config.pace(many), lease / 4, "{many}");
+        }
+        let slow = TurnConfig { flush: lease / 3, ..config };
+        assert_eq!(slow.pace(usize::MAX), lease / 3, "no more often than it was told to");
+    }
 }

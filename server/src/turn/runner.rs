@@ -280,6 +280,7 @@ impl Run<'_> {
                         return Done::Fenced;
                     }
                     self.on_tick();
+                    tick.reset_after(self.turns.inner.config.pace(self.turns.inner.hub.len()));
                 }
                 () = answered(self.purse.as_ref()) => self.pay(),
                 () = self.live.nudge.notified() => if self.live.stopping() { self.stop = true } else { self.look() },
