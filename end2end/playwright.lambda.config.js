@@ -2,7 +2,7 @@
 import { defineConfig } from '@playwright/test';
 import base from './playwright.config.js';
 
-const [desktop] = base.projects;
+const [desktop, , nojs] = base.projects;
 const talks = ['chat.spec.js', 'sessions.spec.js', 'lambda.spec.js'];
 
 export default defineConfig({
@@ -11,6 +11,8 @@ export default defineConfig({
   timeout: 60_000,
   projects: [
     ...['lwa', 'lambda'].map((platform) => ({ name: platform, testMatch: talks, use: { ...desktop.use, platform } })),
+    // Without JavaScript nobody sends and follows in one: the page that grows is what a reply is written in.
+    { name: 'lwa-nojs', testMatch: 'nojs.spec.js', grepInvert: /the server is/, use: { ...nojs.use, platform: 'lwa' } },
     { name: 'artifact', testMatch: 'artifact.spec.js', use: desktop.use },
   ],
 });
