@@ -4,6 +4,7 @@
 use std::{
     io,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::body::{Body, to_bytes};
@@ -17,6 +18,8 @@ use tokio::net::TcpListener;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Fine,
+    /// Applied and answered, after so long.
+    Slow(Duration),
     /// Refused with an error of DynamoDB's, not applied.
     Refused(u16, &'static str),
     /// A transaction that met another one on its first item, not applied.
@@ -104,6 +107,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
                 read
             }
             Fate::Fine => shared.forward(&head.headers, body).await,
+            Fate::Slow(time) => {
+                tokio::time::sleep(time).await;
+                shared.forward(&head.headers, body).await
+            }
             Fate::Refused(status, kind) => Ok(refusal(status, kind, "")),
             Fate::Conflict => {
                 let reasons = r#","CancellationReasons":[{"Code":"TransactionConflict"},{"Code":"None"}]"#;

@@ -168,6 +168,35 @@ async fn a_reply_goes_on_while_the_store_is_gone() {
     assert!(counted.append_faults > 0, "{counted:?}");
 }
 
+/// A store that is slower than the flushes gets fewer and larger ones, one after the other; the reader does not wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_store_is_not_given_more_than_it_can_take() {
+    const PUT: Duration = Duration::from_millis(300);
+    let rig = Rig::dynamodb_local().await;
+    let (bad, server) = badly_stored(&rig).await;
+    assert!(config(false).flush < PUT / 3);
+    let (user, session, turn) = (rig.user(), rig.session(), rig.turn());
+    let script = "vary tokens=120 rate=40";
+    let mut stream = send(&server, user, session, turn, &format!("q\n/sim {script}")).await;
+    bad.set(|operation, _| if operation == "PutItem" { Fate::Slow(PUT) } else { Fate::Fine });
+    let since = tokio::time::Instant::now();
+    let mut reader = Reader::default();
+    let steps = std::cell::Cell::new(0_u32);
+    let step = |r: &Reader| {
+        steps.set(steps.get() + u32::from(!r.shown.is_empty()));
+        r.end.is_some()
+    };
+    reader.read_more(&mut stream, step).await;
+    let took = since.elapsed();
+    bad.come_back();
+    let counted = whole(&rig, &server, &reader, session, script, 120).await;
+    let puts = u32::try_from(counted.appends).unwrap();
+    // The first may have been on its way before the store got slow.
+    assert!(PUT * (puts - 1) <= took, "{puts} puts in {took:?}: never two at once");
+    let steps = steps.get();
+    assert!(steps > 3 * puts, "{steps} pieces were shown, {puts} written");
+}
+
 /// Past the bound nothing more is read from Claude, and nothing is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_written_is_bounded() {
