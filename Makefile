@@ -19,7 +19,7 @@ build: rust ## Makes dist/outlast and dist/site/; the first time about 7 minutes
 lambda: rust ## Makes dist/lambda/outlast.zip for arm64 (ARCH=x86_64 for the other); the first time about 8 minutes
 	@$(XTASK) lambda $(ARCH)
 
-test: rust ## Sets up what is missing and runs every test; the first time about an hour, then about 35 minutes
+test: rust ## Sets up what is missing and runs every test; the first time about 70 minutes, then about 45
 	@$(XTASK) test
 
 model: rust ## Walks millions of states of the turn log's model, about a minute after a release build of the tests

@@ -35,11 +35,11 @@ const STAGES: &[(Stage, &str, &str)] = &[
     (Stage::Build, "build", "the bundle in release; the first time about 7 minutes"),
     (Stage::Sdk, "sdk", "the official SDKs against the simulator"),
     (Stage::Infra, "infra", "the template, its policies and `make deploy` against a stand-in for AWS, about a minute"),
-    (Stage::Browser, "browser", "the pages in Chromium, about 7 minutes"),
+    (Stage::Browser, "browser", "the pages in Chromium, about 15 minutes"),
     (
         Stage::Lambda,
         "lambda",
-        "what is deployed, and the chat through Lambda's doors with the Web Adapter and without, about 10 minutes",
+        "what is deployed, and the chat through Lambda's doors with the Web Adapter and without, about 12 minutes",
     ),
 ];
 
