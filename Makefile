@@ -28,7 +28,7 @@ model: rust ## Walks millions of states of the turn log's model, about a minute 
 chaos: rust ## 1,000 turns under kills, cuts and store faults, about 15 minutes; make chaos TURNS=200 SEED=7
 	@$(XTASK) chaos $(if $(TURNS),turns=$(TURNS)) $(if $(SEED),seed=$(SEED)) $(CHAOS)
 
-bench: rust ## Measures the figures of the README beside FastAPI and nginx, about 8 minutes after a build
+bench: rust ## Measures the figures of the README beside FastAPI and nginx, about 15 minutes after a build
 	@$(XTASK) bench
 
 fuzz: rust ## Fuzzes what reads bytes from outside, a minute each, where `cargo +nightly fuzz` is

@@ -235,7 +235,7 @@ export async function streams(simulator, { n, rate, seconds }) {
   for (let i = 0; i < n; i += 1) {
     sent.push(readers[i].send(server.port));
     // People do not all press Enter in the same millisecond.
-    if (i % 10 === 9) await delay(20);
+    if (i % 10 === 9) await delay(100);
   }
   await Promise.all(readers.map((reader) => reader.until(Math.max(2, tokens / 2))));
   const held = resident(server) - before;

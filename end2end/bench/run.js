@@ -44,7 +44,7 @@ async function measure() {
     followers: await step('followers elsewhere', () => followers(simulator, dynamodb, quick ? { tokens: 60 } : {})),
     streams: [
       await step('400 streams', () => streams(simulator, { n: 400, rate: 20, seconds: quick ? 5 : 20 })),
-      await step('2,000 streams', () => streams(simulator, { n: 2000, rate: 1, seconds: quick ? 10 : 30 })),
+      await step('2,000 streams', () => streams(simulator, { n: 2000, rate: 1, seconds: quick ? 30 : 40 })),
     ],
     memory: await step('memory', () => memory(simulator, dynamodb, quick ? { chats: 20 } : {})),
     load: await step('first load', () => firstLoad(simulator, dynamodb)),

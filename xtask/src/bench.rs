@@ -40,7 +40,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     .map(|(name, path): (&str, PathBuf)| (name.to_owned(), path.to_string_lossy().into()))
     .into_iter()
     .collect();
-    println!("Bench: measuring takes about 8 minutes; whatever else runs on this machine shows in the figures");
+    println!("Bench: measuring takes about 15 minutes; whatever else runs on this machine shows in the figures");
     process::run(
         Command::new("node")
             .arg("end2end/bench/run.js")
