@@ -157,6 +157,16 @@ class Way(unittest.TestCase):
             heading = alarm["AlarmDescription"].rsplit("docs/runbook.md, ", 1)[1].rstrip(".")
             self.assertIn(f"\n### {heading}\n", runbook.lower(), name)
 
+    def test_names_that_an_account_has_once_hold_the_region(self) -> None:
+        named = {
+            "<name>-<region>": self.made["Dashboard"]["Properties"]["DashboardName"],
+            "<name>-<region>-viewer": self.made["ViewerFunction"]["Properties"]["Name"],
+        }
+        for name, made in named.items():
+            whole = name.replace("<name>", "${AWS::StackName}").replace("<region>", "${AWS::Region}")
+            self.assertEqual(made, {"Fn::Sub": whole})
+        self.assertIn("dashboard is `<name>-<region>`", (INFRA.parent / "docs/runbook.md").read_text())
+
     def test_metrics_are_the_servers(self) -> None:
         body = self.made["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
         board = json.loads(re.sub(r"\$\{[^}]+\}", "1", body))
