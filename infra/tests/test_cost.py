@@ -36,6 +36,10 @@ class Table(unittest.TestCase):
     def test_a_long_chat_costs_a_third_of_one_growing_item(self) -> None:
         chat = cost.sessions(*cost.load())
         self.assertGreater(chat["kept"], 3 * chat["ours"])
+        # The README's row has both comparisons: the one that it wins by far, and the one that it does not.
+        (row,) = re.findall(r"^\| a chat of 50 turns, .*$", (INFRA.parent / "README.md").read_text(), re.MULTILINE)
+        kept, lost = (chat[other] / chat["ours"] for other in ("kept", "lost"))
+        self.assertIn(f"| {chat['ours'] * 100:.2f} cents: {kept:.1f}× less; {lost:.1f}× less |", row)
 
     def test_every_unit_has_its_price_and_is_in_the_sum(self) -> None:
         units, priced = cost.load()
